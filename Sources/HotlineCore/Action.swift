@@ -1,0 +1,55 @@
+/// What the driver is to do: ids and values, never channels.
+///
+/// Actions are performed in order. "At hand" is what the input brought: a client's line, or an
+/// upstream's event.
+package enum Action: Hashable, Sendable {
+  /// The line at hand is now this request; `madeID` is the id made for it, if it brought none.
+  case accept(RequestNumber, madeID: ByteString?)
+  /// The line at hand is answered by this error alone.
+  case refuse(ClientNumber, HotlineError)
+  /// Writes the request's message to a connection.
+  case send(RequestNumber, on: ConnectionNumber, lane: Int)
+  /// Writes the control message at hand to the connection of its request.
+  case forward(RequestNumber, on: ConnectionNumber, lane: Int, responseID: ByteString)
+  /// Writes the event at hand to the request's client.
+  case deliver(RequestNumber)
+  /// Writes `hotline.queued`.
+  case notifyQueued(RequestNumber, position: Int, reason: QueuedReason)
+  /// Writes the error, if there is one, and the last line, and forgets the request.
+  case finish(RequestNumber, HotlineError?, Completion)
+  case dial(ConnectionNumber, UpstreamIndex)
+  case sendPing(ConnectionNumber, id: UInt64)
+  /// Closes a connection; whatever still comes from it is stale. A message that was not handed over
+  /// by then must not be: its request is sent elsewhere.
+  case closeConnection(ConnectionNumber, CloseReason)
+  /// Flushes and closes a local connection.
+  case closeClient(ClientNumber)
+  /// Everything is finished: the daemon may end.
+  case stop
+}
+
+/// Why the daemon closes an upstream connection; the raw value is what logs and metrics say.
+package enum CloseReason: String, Hashable, Sendable {
+  /// The time without a request reached its limit.
+  case idleLimit = "idle_limit"
+  /// The connection's age reached its limit.
+  case ageLimit = "age_limit"
+  /// More idle connections than are to be kept warm.
+  case surplus
+  /// A ping stayed without an answer.
+  case pongTimeout = "pong_timeout"
+  /// Its response is unwanted: cancelled, timed out, or its client left or reads too slowly.
+  case abandoned
+  /// An unwanted response did not end in time.
+  case abandonedTimeout = "abandoned_timeout"
+  /// An event that belongs to no running response.
+  case unexpectedEvent = "unexpected_event"
+  /// The server refused a request for the connection's sake.
+  case refusedByServer = "refused_by_server"
+  /// An error came in the middle of a response.
+  case errorInResponse = "error_in_response"
+  /// A steered response has ended: what may follow it is not known.
+  case steered
+  /// The daemon ends.
+  case shutdown
+}

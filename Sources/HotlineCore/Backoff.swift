@@ -1,0 +1,56 @@
+/// Decides when to dial again after failures: half a second doubling to eight, with jitter.
+///
+/// While somebody waits, or the outage is younger than five seconds, the delay never exceeds half
+/// a second: a restart of the server should be noticed within a second of its end.
+struct Backoff: Sendable {
+  static let delayMin: Duration = .milliseconds(500)
+  static let delayMax: Duration = .seconds(8)
+  static let freshOutage: Duration = .seconds(5)
+  /// Longest `Retry-After` that is believed.
+  static let retryAfterMax: Duration = .seconds(600)
+
+  /// Consecutive failures since the last connection that proved itself.
+  private(set) var failures = 0
+  private(set) var lastFailureAt: MonotonicInstant?
+  /// When the server asked to be left alone until.
+  private(set) var notBefore: MonotonicInstant?
+  /// The jittered delay of the current step.
+  private var delay: Duration = .zero
+
+  /// The earliest instant for the next dial; nil where it may begin at once.
+  func dialAt(isWanted: Bool, downSince: MonotonicInstant?) -> MonotonicInstant? {
+    guard let lastFailureAt else { return nil }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .dialsAtOnceAfterAFailure { return nil }
+    #endif
+    let isFresh = downSince.map { $0.duration(to: lastFailureAt) < Self.freshOutage } ?? false
+    let wait = isWanted || isFresh ? min(delay, Self.delayMin) : delay
+    return max(lastFailureAt.advanced(by: wait), notBefore ?? lastFailureAt)
+  }
+
+  mutating func dialFailed(
+    retryAfter: Duration?, fraction: Double, at now: MonotonicInstant
+  ) {
+    failures = min(failures + 1, 32)
+    lastFailureAt = now
+    let step = Self.delayMin * (1 << min(failures - 1, 8))
+    let whole = min(step, Self.delayMax)
+    // Half fixed, half random: never at once, never all clients together.
+    delay = whole / 2 + whole / 2 * fraction
+    guard let retryAfter else { return }
+    let asked = now.advanced(by: min(retryAfter, Self.retryAfterMax))
+    notBefore = max(notBefore ?? asked, asked)
+  }
+
+  /// A connection proved itself.
+  mutating func succeeded() {
+    self = Backoff()
+  }
+
+  /// A connection opened but has not proved itself yet: the next dial need not wait, the count of
+  /// failures stays, so that a server that accepts and closes at once is not dialled in a loop.
+  mutating func opened() {
+    lastFailureAt = nil
+    notBefore = nil
+  }
+}

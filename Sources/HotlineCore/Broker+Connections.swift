@@ -1,0 +1,219 @@
+extension Broker {
+  /// A dial has led to an open WebSocket.
+  package mutating func connectionOpened(
+    _ number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
+  ) -> [Action] {
+    let index = upstream.rawValue
+    guard upstreams[index].pool.connections[number]?.state == .dialing else { return [] }
+    counters.connectionsOpened += 1
+    upstreams[index].pool.dialSucceeded(number, at: now)
+    return conclude([], at: now)
+  }
+
+  /// A dial failed, or a connection ended; said once, and the last that is said of it.
+  package mutating func connectionClosed(
+    _ number: ConnectionNumber, of upstream: UpstreamIndex, _ failure: ConnectionFailure,
+    at now: MonotonicInstant
+  ) -> [Action] {
+    let index = upstream.rawValue
+    guard let connection = upstreams[index].pool.connections[number] else { return [] }
+    var actions: [Action] = []
+    switch connection.state {
+    case .dialing:
+      upstreams[index].pool.forget(number)
+      upstreams[index].pool.dialFailed(failure, at: now)
+    case .ready, .retiring:
+      counters.connectionsLost += 1
+      actions += lose(number, of: index, failure, at: now)
+      actions += orphanPinned(of: number, index, at: now)
+      upstreams[index].pool.forget(number)
+      if !connection.isSettled(at: now) { upstreams[index].pool.dialFailed(failure, at: now) }
+    case .closing:
+      upstreams[index].pool.forget(number)
+    }
+    return conclude(actions, at: now)
+  }
+
+  /// The last byte of a request's message was handed to its connection: from now on the server may
+  /// act on it.
+  ///
+  /// To be said of a request that has ended meanwhile, too: its response will come.
+  /// - Parameter connection: where it was handed over; nil: where it runs.
+  package mutating func requestHandedOver(
+    _ number: RequestNumber, on connection: ConnectionNumber? = nil
+  ) {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .hidesTheHandOver { return }
+    #endif
+    if case .running(let current, let lane) = requests[number]?.state {
+      guard let request = requests[number], connection ?? current == current else { return }
+      return mutateRunning(on: current, lane: lane, of: request) { $0.isHandedOver = true }
+    }
+    for index in upstreams.indices {
+      for connection in upstreams[index].pool.order {
+        upstreams[index].pool.connections[connection]?.abandonedHandedOver(number)
+      }
+    }
+  }
+
+  /// Bytes came from the server, whatever they say.
+  package mutating func bytesHeard(
+    on number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
+  ) {
+    upstreams[upstream.rawValue].pool.connections[number]?.keepalive?.heard(at: now)
+  }
+
+  package mutating func pongReceived(
+    id: UInt64, on number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
+  ) {
+    upstreams[upstream.rawValue].pool.connections[number]?.keepalive?
+      .pongReceived(id: id, at: now)
+  }
+
+  /// The network has changed, or the machine has slept: any connection may have died unnoticed,
+  /// and what failed before may work now.
+  package mutating func networkChanged(at now: MonotonicInstant) -> [Action] {
+    guard phase != .stopped else { return [] }
+    var actions: [Action] = []
+    for index in upstreams.indices {
+      upstreams[index].pool.networkChanged()
+      let limits = upstreams[index].pool.limits
+      for number in upstreams[index].pool.order {
+        guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
+          continue
+        }
+        // A model that thinks may answer late; an idle server has no excuse.
+        let limit =
+          connection.isIdle ? min(limits.probeTimeout, limits.pongTimeout) : limits.pongTimeout
+        let id = upstreams[index].pool.connections[number]?.keepalive?.probe(within: limit, at: now)
+        if let id { actions.append(.sendPing(number, id: id)) }
+      }
+    }
+    return conclude(actions, at: now)
+  }
+
+  // MARK: Time
+
+  mutating func connectionDue(
+    _ number: ConnectionNumber, of index: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
+      return []
+    }
+    if connection.isSettled(at: now) { upstreams[index].pool.proved(number) }
+    switch upstreams[index].pool.connections[number]?.keepalive?.deadlineReached(at: now) {
+    case .sendPing(let id):
+      return [.sendPing(number, id: id)]
+    case .dead:
+      let timeout = upstreams[index].pool.limits.pongTimeout
+      let failure = ConnectionFailure(
+        .lost, "the server did not answer a ping within \(timeout.inWords)")
+      return lose(number, of: index, failure, at: now)
+        + close(number, of: index, .pongTimeout, at: now)
+    case nil:
+      break
+    }
+    for lane in connection.lanes {
+      if case .abandoned(_, let giveUpAt) = lane.state, now >= giveUpAt {
+        return close(number, of: index, .abandonedTimeout, at: now)
+      }
+    }
+    return []
+  }
+
+  // MARK: Loss
+
+  /// Ends, or sends again, what runs on a connection that is lost.
+  mutating func lose(
+    _ number: ConnectionNumber, of index: Int, _ failure: ConnectionFailure,
+    at now: MonotonicInstant
+  ) -> [Action] {
+    guard let connection = upstreams[index].pool.connections[number] else { return [] }
+    // No request may come back to this connection.
+    upstreams[index].pool.connections[number]?.state = .closing
+    return connection.lanes.compactMap(\.running).flatMap { running -> [Action] in
+      guard let request = requests[running.request] else { return [] }
+      // 1009: the message is too big for the server, and will be again.
+      let isFinal = failure.closeCode == 1009
+      #if HOTLINE_PLANTED_FAULTS
+        if let actions = plantedLoss(of: running, request, at: now) { return actions }
+      #endif
+      if !running.isHandedOver, !isFinal {
+        return sendAgain(running.request, sentBefore: .no, at: now)
+      }
+      if running.isHandedOver, !running.isAnswered, !isFinal, request.spec.resendsUnanswered,
+        !request.isResent
+      {
+        return sendAgain(running.request, sentBefore: .unknown, at: now)
+      }
+      let error = lossError(failure, sent: max(running.sent, request.sentBefore))
+      return end(running.request, .error, with: error, lane: .lost, at: now)
+    }
+  }
+
+  #if HOTLINE_PLANTED_FAULTS
+    private mutating func plantedLoss(
+      of running: Lane.Running, _ request: Request, at now: MonotonicInstant
+    ) -> [Action]? {
+      switch PlantedFault.current {
+      case .forgetsALastLine where running.isAnswered: return []
+      case .resendsAfterAnEvent where running.isAnswered && request.spec.resendsUnanswered,
+        .resendsWithoutLeave where running.isHandedOver && !running.isAnswered:
+        return sendAgain(running.request, sentBefore: .unknown, at: now)
+      default: return nil
+      }
+    }
+  #endif
+
+  private func lossError(
+    _ failure: ConnectionFailure, sent: HotlineError.Sent
+  ) -> HotlineError {
+    let isViolation = failure.kind == .protocolViolation
+    return failure.error(
+      isViolation ? .upstreamProtocol : .connectionLost,
+      isViolation ? "the server broke the protocol" : "the connection to the server was lost",
+      sent: sent, isRetryable: failure.closeCode != 1009)
+  }
+
+  /// Takes a request back from its lane to wait for another, in front of all others.
+  mutating func sendAgain(
+    _ number: RequestNumber, sentBefore: HotlineError.Sent, at now: MonotonicInstant
+  ) -> [Action] {
+    guard var request = requests[number] else { return [] }
+    let index = request.spec.upstream.rawValue
+    if case .running(let connection, let lane) = request.state {
+      let running = running(on: connection, lane: lane, of: request)
+      request.eventsBefore += running?.eventsDelivered ?? 0
+      upstreams[index].pool.connections[connection]?.lanes[lane].state = .idle
+    }
+    request.sentBefore = max(request.sentBefore, sentBefore)
+    request.waitDeadline = now.advanced(by: request.spec.waitTimeout ?? limits.waitTimeout)
+    if request.noticeAt != nil {
+      request.noticeAt = now.advanced(by: limits.queuedNoticeAfter)
+    }
+    request.state = .ordered
+    requests[number] = request
+    upstreams[index].waitingCount += 1
+    if request.spec.previousResponseID != nil,
+      upstreams[index].pool.settings.continuation == .connection
+    {
+      let error = conversationLostError(of: request, sent: sentBefore)
+      return end(number, .error, with: error, at: now)
+    }
+    enqueue(number, atFront: true)
+    return []
+  }
+}
+
+extension UpstreamConnection {
+  /// A request that nobody wants any more was handed over here nevertheless.
+  fileprivate mutating func abandonedHandedOver(_ request: RequestNumber) {
+    for lane in lanes.indices {
+      guard case .abandoned(var running, let giveUpAt) = lanes[lane].state,
+        running.request == request
+      else { continue }
+      running.isHandedOver = true
+      lanes[lane].state = .abandoned(running, giveUpAt: giveUpAt)
+    }
+  }
+}

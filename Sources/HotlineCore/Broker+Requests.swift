@@ -1,0 +1,143 @@
+extension Broker {
+  /// A client's request was read and judged well-formed.
+  ///
+  /// - Parameter memoryHeld: bytes of all lines and events that the daemon holds.
+  package mutating func requestArrived(
+    _ spec: NewRequest, from client: ClientNumber, memoryHeld: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    guard clients[client] != nil else { return [] }
+    if let error = refusal(of: spec, from: client, memoryHeld: memoryHeld, at: now) {
+      return refuse(client, error)
+    }
+    let (number, madeID) = accept(spec, from: client, at: now)
+    var actions: [Action] = [.accept(number, madeID: madeID)]
+    if let error = upstreams[spec.upstream.rawValue].pool.refusal {
+      return conclude(actions + end(number, .error, with: error, at: now), at: now)
+    }
+    actions += line(up: number, at: now)
+    return conclude(actions, at: now)
+  }
+
+  /// A line could not be accepted for a reason found before the core was asked.
+  package mutating func requestRefused(_ error: HotlineError, from client: ClientNumber)
+    -> [Action]
+  {
+    refuse(client, error)
+  }
+
+  /// The client that made a request wants it ended.
+  package mutating func cancelRequested(
+    _ id: RequestID, by client: ClientNumber, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let number = clients[client]?.open[id] else {
+      return refuse(client, unknownRequest(id))
+    }
+    return conclude(end(number, .cancelled, at: now), at: now)
+  }
+
+  /// A control message for a running response: `response.steer`, `.inject`, `.interrupt`.
+  ///
+  /// - Parameters:
+  ///   - responseID: the response that the message names, if it names one.
+  ///   - param: the member that names it.
+  package mutating func controlArrived(
+    for id: RequestID, responseID: ByteString?, param: String, from client: ClientNumber
+  ) -> [Action] {
+    guard let number = clients[client]?.open[id], let request = requests[number] else {
+      return refuse(client, unknownRequest(id))
+    }
+    guard case .running(let connection, let lane) = request.state,
+      let running = running(on: connection, lane: lane, of: request),
+      let current = running.responseID
+    else {
+      return refuse(
+        client,
+        HotlineError(
+          .invalidRequest, "its response has not begun yet; wait for response.created",
+          origin: .client, isRetryable: true, param: "request_id"))
+    }
+    guard responseID == nil || responseID == current else {
+      return refuse(
+        client,
+        HotlineError(
+          .invalidRequest, "\(param) names another response than the request's own; leave it out",
+          origin: .client, param: param))
+    }
+    mutateRunning(on: connection, lane: lane, of: request) { $0.isSteered = true }
+    return [.forward(number, on: connection, lane: lane, responseID: current)]
+  }
+
+  mutating func refuse(_ client: ClientNumber, _ error: HotlineError) -> [Action] {
+    counters.requestsRefused += 1
+    counters.errorsByCode[error.code, default: 0] += 1
+    return [.refuse(client, error)]
+  }
+
+  private func unknownRequest(_ id: RequestID) -> HotlineError {
+    HotlineError(
+      .unknownRequestID, "no request of this id is open", origin: .client, param: "request_id")
+  }
+
+  // MARK: Accepting
+
+  private func refusal(
+    of spec: NewRequest, from client: ClientNumber, memoryHeld: Int, at now: MonotonicInstant
+  ) -> HotlineError? {
+    guard let client = clients[client] else { return nil }
+    if phase != .running {
+      return HotlineError(
+        .shuttingDown, "the daemon is ending and takes no new requests", isRetryable: true)
+    }
+    if let id = spec.id, client.open[id] != nil {
+      return HotlineError(
+        .duplicateRequestID, "a request of this id is still open; choose another",
+        origin: .client, isRetryable: true, param: "request_id")
+    }
+    if client.open.count >= limits.requestsPerClientMax {
+      return HotlineError(
+        .tooManyRequests,
+        "this client has \(client.open.count) open requests already; wait for one to end or "
+          + "raise socket.requests_per_client_max", origin: .client, isRetryable: true)
+    }
+    if memoryHeld > limits.memoryBytesMax {
+      return HotlineError(
+        .queueFull, "the daemon holds more than socket.memory_max bytes for its clients",
+        isRetryable: true)
+    }
+    let waiting = upstreams.reduce(0) { $0 + $1.waitingCount }
+    if waiting >= limits.queueRequestsMax, wouldWait(spec, uid: client.uid, at: now) {
+      return HotlineError(
+        .queueFull, "\(waiting) requests are waiting already; the limit is queue.requests_max",
+        isRetryable: true)
+    }
+    return nil
+  }
+
+  private mutating func accept(
+    _ spec: NewRequest, from client: ClientNumber, at now: MonotonicInstant
+  ) -> (RequestNumber, madeID: ByteString?) {
+    let number = RequestNumber(nextRequest)
+    nextRequest += 1
+    let made = spec.id == nil ? makeID(for: client) : nil
+    let id = spec.id ?? .string(made ?? "")
+    clients[client]?.open[id] = number
+    let deadline = now.advanced(by: spec.timeout ?? limits.requestTimeout)
+    let waitDeadline = now.advanced(by: spec.waitTimeout ?? limits.waitTimeout)
+    requests[number] = Request(
+      number: number, client: client, uid: clients[client]?.uid ?? ownerUID, id: id, spec: spec,
+      arrivedAt: now, waitDeadline: waitDeadline, deadline: deadline,
+      noticeAt: now.advanced(by: limits.queuedNoticeAfter))
+    upstreams[spec.upstream.rawValue].waitingCount += 1
+    requests[number]?.position = upstreams[spec.upstream.rawValue].waitingCount
+    counters.requestsAccepted += 1
+    return (number, made)
+  }
+
+  private mutating func makeID(for client: ClientNumber) -> ByteString {
+    while true {
+      clients[client]?.idsMade += 1
+      let id = ByteString("r\(clients[client]?.idsMade ?? 0)".utf8)
+      if clients[client]?.open[.string(id)] == nil { return id }
+    }
+  }
+}

@@ -1,0 +1,291 @@
+import DequeModule
+
+/// Puts the requests of local clients on the lanes of upstream connections, and brings the events
+/// back: the top-level machine.
+///
+/// Pure value, confined to the daemon loop: every input is a fact in the past tense with its
+/// instant, every answer a list of actions to be performed in order. The three promises live here:
+/// an event goes to the request that its lane runs or to nobody; every accepted request ends in one
+/// `.finish`; nothing is sent twice without leave.
+package struct Broker: Sendable {
+  enum Phase: Hashable {
+    /// Next: `.draining`.
+    case running
+    /// New requests are refused, accepted ones finished until `until`. Next: `.stopped`.
+    case draining(until: MonotonicInstant)
+    /// `.stop` has been handed out.
+    case stopped
+  }
+
+  /// A local connection.
+  struct Client: Sendable {
+    let uid: UInt32
+    var open: [RequestID: RequestNumber] = [:]
+    /// It will send no more; it is closed when nothing of it is open.
+    var isHalfClosed = false
+    /// Its close has been handed out.
+    var isClosing = false
+    /// The number of the latest id made for a request that brought none.
+    var idsMade: UInt64 = 0
+  }
+
+  /// One upstream with everything that waits for it.
+  struct Upstream: Sendable {
+    /// The requests of a conversation, served one after the other.
+    struct Order: Sendable {
+      var current: RequestNumber
+      var followers: Deque<RequestNumber> = []
+    }
+
+    var pool: UpstreamPool
+    var queue: RequestQueue
+    var affinity: Affinity
+    var orders: [Affinity.ConversationKey: Order] = [:]
+    /// Requests whose turn in their conversation has come, to be placed when the input is
+    /// concluded.
+    var released: Deque<RequestNumber> = []
+    /// All that wait, wherever: in the queue, for a connection, or for their order.
+    var waitingCount = 0
+  }
+
+  let limits: Limits
+  package let ownerUID: UInt32
+  var upstreams: [Upstream]
+  var clients: [ClientNumber: Client] = [:]
+  var requests: [RequestNumber: Request] = [:]
+  var deadlines = DeadlineQueue()
+  var phase = Phase.running
+  var nextRequest: UInt64 = 1
+  var nextConnection: UInt64 = 1
+  package internal(set) var counters = Counters()
+
+  /// - Parameter seed: decides all jitter.
+  package init(
+    limits: Limits, upstreams settings: [UpstreamSettings], ownerUID: UInt32, seed: UInt64
+  ) {
+    #if HOTLINE_PLANTED_FAULTS
+      let limits = PlantedFault.current?.changed(limits) ?? limits
+      let settings = settings.map { PlantedFault.current?.changed($0) ?? $0 }
+    #endif
+    self.limits = limits
+    self.ownerUID = ownerUID
+    upstreams = settings.enumerated().map { index, settings in
+      Upstream(
+        pool: UpstreamPool(
+          index: UpstreamIndex(index), settings: settings, seed: seed &+ UInt64(index)),
+        queue: RequestQueue(interactiveWeight: limits.interactiveWeight),
+        affinity: Affinity(entriesMax: limits.affinityEntriesMax))
+    }
+  }
+
+  /// The daemon has begun: connections may be dialled.
+  package mutating func started(at now: MonotonicInstant) -> [Action] {
+    conclude([], at: now)
+  }
+
+  // MARK: Clients
+
+  /// A local connection was accepted.
+  package mutating func clientConnected(
+    _ client: ClientNumber, uid: UInt32, at now: MonotonicInstant
+  ) -> [Action] {
+    guard uid == ownerUID || uid == 0 else {
+      counters.clientsRefused += 1
+      let error = HotlineError(
+        .notAllowed, "uid \(uid) may not use this daemon, which serves uid \(ownerUID)",
+        origin: .client)
+      return [.refuse(client, error), .closeClient(client)]
+    }
+    guard clients.count < limits.clientsMax else {
+      counters.clientsRefused += 1
+      let error = HotlineError(
+        .tooManyClients,
+        "all \(limits.clientsMax) places for clients are taken; "
+          + "close some or raise socket.clients_max",
+        isRetryable: true)
+      return [.refuse(client, error), .closeClient(client)]
+    }
+    counters.clientsAccepted += 1
+    clients[client] = Client(uid: uid)
+    return []
+  }
+
+  /// The client shut down its writing side: everything it sent has been read.
+  package mutating func clientHalfClosed(
+    _ client: ClientNumber, at now: MonotonicInstant
+  ) -> [Action] {
+    guard clients[client] != nil else { return [] }
+    clients[client]?.isHalfClosed = true
+    return closeIfDone(client)
+  }
+
+  /// The client is gone: nothing can be written to it any more.
+  package mutating func clientClosed(
+    _ number: ClientNumber, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let client = clients.removeValue(forKey: number) else { return [] }
+    var actions: [Action] = []
+    for request in client.open.values.sorted() {
+      guard requests[request]?.spec.finishesOnHangup == false else { continue }
+      counters.requestsHungUp += 1
+      actions += end(request, .cancelled, at: now)
+    }
+    return conclude(actions, at: now)
+  }
+
+  /// Requests of a client that have not had their last line.
+  package func openRequestCount(of client: ClientNumber) -> Int {
+    clients[client]?.open.count ?? 0
+  }
+
+  mutating func closeIfDone(_ number: ClientNumber) -> [Action] {
+    guard let client = clients[number], client.isHalfClosed, client.open.isEmpty,
+      !client.isClosing
+    else { return [] }
+    clients[number]?.isClosing = true
+    return [.closeClient(number)]
+  }
+
+  // MARK: Time
+
+  /// The next instant at which ``deadlineReached(at:)`` wants to be called; early is harmless.
+  package func nextDeadline(at now: MonotonicInstant) -> MonotonicInstant? {
+    guard phase != .stopped else { return nil }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .wakesForNothing { return now }
+    #endif
+    var next = deadlines.nextDeadline
+    for upstream in upstreams {
+      let candidate = upstream.pool.nextDeadline(waiting: upstream.queue.count, at: now)
+      if let candidate { next = min(next ?? candidate, candidate) }
+    }
+    if case .draining(let until) = phase { next = min(next ?? until, until) }
+    return next
+  }
+
+  package mutating func deadlineReached(at now: MonotonicInstant) -> [Action] {
+    guard phase != .stopped else { return [] }
+    if case .draining(let until) = phase, now >= until { return stopNow(at: now) }
+    var actions: [Action] = []
+    while let number = deadlines.popDue(at: now) {
+      actions += requestDue(number, at: now)
+    }
+    for index in upstreams.indices {
+      for connection in upstreams[index].pool.order {
+        actions += connectionDue(connection, of: index, at: now)
+      }
+    }
+    return conclude(actions, at: now)
+  }
+
+  private mutating func requestDue(_ number: RequestNumber, at now: MonotonicInstant) -> [Action] {
+    guard let request = requests[number] else { return [] }
+    if now >= request.deadline {
+      return end(number, .error, with: timeoutError(of: request, at: now), at: now)
+    }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .forgetsAQueueTimeout, now >= request.waitDeadline { return [] }
+    #endif
+    guard request.isWaiting else {
+      deadlines.schedule(number, at: request.nextDeadline)
+      return []
+    }
+    if now >= request.waitDeadline {
+      return end(number, .error, with: queueTimeoutError(of: request), at: now)
+    }
+    var actions: [Action] = []
+    if let noticeAt = request.noticeAt, now >= noticeAt {
+      requests[number]?.noticeAt = nil
+      let reason = queuedReason(of: request)
+      actions.append(.notifyQueued(number, position: request.position, reason: reason))
+    }
+    if case .pinned(let connection, .some(let until)) = request.state, now >= until {
+      unpin(number, from: connection, of: request.spec.upstream.rawValue)
+      enqueue(number)
+    }
+    if let next = requests[number]?.nextDeadline { deadlines.schedule(number, at: next) }
+    return actions
+  }
+
+  private func queuedReason(of request: Request) -> QueuedReason {
+    switch request.state {
+    case .ordered: return .order
+    case .pinned, .running: return .busy
+    case .queued: break
+    }
+    let pool = upstreams[request.spec.upstream.rawValue].pool
+    if pool.backoff.failures > 0, !pool.hasOpenConnection {
+      return pool.lastFailure?.status == 429 ? .rateLimit : .backoff
+    }
+    return pool.dialingCount > 0 ? .connecting : .busy
+  }
+
+  private func timeoutError(of request: Request, at now: MonotonicInstant) -> HotlineError {
+    let waited = request.arrivedAt.duration(to: request.deadline)
+    var detail = "the request did not end within its \(waited.inWords)"
+    let pool = upstreams[request.spec.upstream.rawValue].pool
+    if request.isWaiting, let failure = pool.lastFailure {
+      detail += "; it was waiting for a connection; the last failure to connect: \(failure.detail)"
+    } else {
+      detail += "; raise timeout_ms"
+    }
+    return HotlineError(.timeout, detail, sent: sent(of: request), isRetryable: true)
+  }
+
+  private func queueTimeoutError(of request: Request) -> HotlineError {
+    let waited = request.arrivedAt.duration(to: request.waitDeadline)
+    let prefix = "no connection was free within \(waited.inWords)"
+    let pool = upstreams[request.spec.upstream.rawValue].pool
+    guard let failure = pool.lastFailure else {
+      return HotlineError(
+        .queueTimeout, prefix + "; raise queue_timeout_ms or connections_max",
+        sent: request.sentBefore, isRetryable: true)
+    }
+    var error = failure.error(
+      .queueTimeout, prefix + "; the last failure to connect", sent: request.sentBefore,
+      isRetryable: true)
+    error.origin = .daemon
+    return error
+  }
+
+  // MARK: Common ends of inputs
+
+  /// Gives free lanes to what waits, then opens and closes connections as needed.
+  private mutating func settle(_ index: Int, at now: MonotonicInstant) -> [Action] {
+    guard phase != .stopped else { return [] }
+    var actions = failHopeless(index, at: now)
+    actions += placeReleased(index, at: now)
+    actions += dispatch(index, at: now)
+    let waiting = upstreams[index].queue.count
+    let balance = upstreams[index].pool.balance(
+      waiting: waiting, next: &nextConnection, at: now)
+    for case .closeConnection(_, let reason) in balance {
+      counters.connectionsClosed[reason, default: 0] += 1
+    }
+    return actions + balance
+  }
+
+  /// The end of every input that may have freed or demanded something: what waits is served,
+  /// connections are opened and closed as needed, and a drain ends when nothing is open any more.
+  mutating func conclude(_ actions: [Action], at now: MonotonicInstant) -> [Action] {
+    var actions = actions
+    if phase == .running || !requests.isEmpty {
+      for index in upstreams.indices { actions += settle(index, at: now) }
+    }
+    guard case .draining = phase, requests.isEmpty else { return actions }
+    phase = .stopped
+    return actions + [.stop]
+  }
+}
+
+extension Duration {
+  /// For messages: `25 s`, `0.5 s`.
+  var inWords: String {
+    let milliseconds = wholeNanoseconds / 1_000_000
+    let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+    guard rest != 0 else { return "\(seconds) s" }
+    var digits = String(1000 + rest).dropFirst()
+    while digits.last == "0" { digits.removeLast() }
+    return "\(seconds).\(digits) s"
+  }
+}

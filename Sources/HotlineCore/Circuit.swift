@@ -1,0 +1,85 @@
+/// Decides when requests fail at once because waiting will not help.
+///
+/// Opened by a failure that cannot heal by itself, or by a long time of nothing but failures; one
+/// probe then finds out whether the upstream is back.
+struct Circuit: Sendable {
+  static let probeAfterMin: Duration = .seconds(60)
+  static let probeAfterMax: Duration = .seconds(600)
+
+  enum State {
+    /// Requests may wait. Next: `.open`.
+    case closed
+    /// Requests fail with `error`. Next: `.closed` when a probe succeeds.
+    case open(error: HotlineError, probeAt: MonotonicInstant)
+  }
+
+  private(set) var state = State.closed
+  private var probeAfter = probeAfterMin
+
+  var error: HotlineError? {
+    if case .open(let error, _) = state { return error }
+    return nil
+  }
+
+  /// The earliest instant for a probe; nil while closed.
+  var probeAt: MonotonicInstant? {
+    if case .open(_, let probeAt) = state { return probeAt }
+    return nil
+  }
+
+  /// A failed probe moves the next one further away; a failure before the probe is due is of a dial
+  /// that had begun earlier, and moves it only where the server asks for that.
+  mutating func failed(
+    with error: HotlineError, retryAfter: Duration?, at now: MonotonicInstant
+  ) {
+    let asked = min(retryAfter ?? .zero, Self.probeAfterMax)
+    if case .open(_, let probeAt) = state, now < probeAt {
+      state = .open(error: error, probeAt: max(probeAt, now.advanced(by: asked)))
+      return
+    }
+    let wait = max(probeAfter, asked)
+    state = .open(error: error, probeAt: now.advanced(by: wait))
+    probeAfter = min(probeAfter * 2, Self.probeAfterMax)
+  }
+
+  /// A connection opened; it may still turn out to be refused, so the step is kept.
+  mutating func opened() {
+    state = .closed
+  }
+
+  /// A connection proved itself.
+  mutating func succeeded() {
+    self = Circuit()
+  }
+}
+
+extension ConnectionFailure {
+  /// The code for requests where waiting will not heal this failure; nil where it may.
+  ///
+  /// 403 is also used to throttle, but nothing tells the two apart: the probe finds out.
+  var hopelessCode: HotlineError.Code? {
+    switch kind {
+    case .upgradeRefused:
+      switch status ?? 0 {
+      case 401, 403: .upstreamAuth
+      case 408, 425, 429, 500...: nil
+      default: .upstreamRejected
+      }
+    case .closed: closeCode == 1008 || closeCode == 4000 ? .upstreamRejected : nil
+    case .unreachable, .tls, .upgradeInvalid, .lost, .protocolViolation, .local: nil
+    }
+  }
+
+  /// This failure as the error of a request.
+  func error(
+    _ code: HotlineError.Code, _ prefix: String, sent: HotlineError.Sent = .no,
+    isRetryable: Bool
+  ) -> HotlineError {
+    var error = HotlineError(
+      code, "\(prefix): \(detail)", origin: .upstream, sent: sent, isRetryable: isRetryable)
+    error.status = status
+    error.closeCode = closeCode
+    error.closeReason = closeReason
+    return error
+  }
+}

@@ -1,0 +1,23 @@
+/// What the core has decided since start, counted.
+package struct Counters: Hashable, Sendable {
+  package var clientsAccepted: UInt64 = 0
+  package var clientsRefused: UInt64 = 0
+  package var requestsAccepted: UInt64 = 0
+  package var requestsRefused: UInt64 = 0
+  package var requestsHungUp: UInt64 = 0
+  package var requestsResent: UInt64 = 0
+  package var requestsEnded: [Outcome: UInt64] = [:]
+  package var errorsByCode: [HotlineError.Code: UInt64] = [:]
+  package var eventsDelivered: UInt64 = 0
+  /// Events of other types than a response's that came while nothing ran: ignored.
+  package var idleEventsIgnored: UInt64 = 0
+  /// Events of responses that nobody wanted any more: reached nobody.
+  package var abandonedEvents: UInt64 = 0
+  package var responsesDropped: UInt64 = 0
+  package var responsesDrained: UInt64 = 0
+  package var connectionsOpened: UInt64 = 0
+  package var connectionsLost: UInt64 = 0
+  package var connectionsClosed: [CloseReason: UInt64] = [:]
+
+  package init() {}
+}

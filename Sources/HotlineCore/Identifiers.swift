@@ -1,0 +1,60 @@
+/// Bytes compared as bytes.
+///
+/// Identifiers from the wire are compared decoded but never normalised: Swift's `String` treats
+/// canonically equivalent text as equal, which would let two ids of one client collide.
+package struct ByteString: Hashable, Sendable {
+  package var bytes: [UInt8]
+
+  package init(_ bytes: some Sequence<UInt8>) {
+    self.bytes = Array(bytes)
+  }
+
+  package var isEmpty: Bool { bytes.isEmpty }
+}
+
+extension ByteString: ExpressibleByStringLiteral, CustomStringConvertible {
+  package init(stringLiteral value: String) {
+    self.init(value.utf8)
+  }
+
+  /// The text, with what is not UTF-8 replaced; for messages, never for comparison.
+  package var description: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// A `request_id` as the client means it: decoded, so that two spellings of one string are equal;
+/// `1` and `"1"` differ.
+package enum RequestID: Hashable, Sendable {
+  /// A JSON string, escapes resolved (a lone surrogate becomes its three-byte generalised UTF-8).
+  case string(ByteString)
+  /// A JSON integer: its digits with an optional minus, `-0` written `0`.
+  case integer(ByteString)
+}
+
+/// A local connection, numbered from 1 in the order of arrival; shown by `hotline status`.
+package struct ClientNumber: Hashable, Comparable, Sendable {
+  package let rawValue: UInt64
+  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// An accepted request, numbered from 1 through the daemon's life, never reused.
+package struct RequestNumber: Hashable, Comparable, Sendable {
+  package let rawValue: UInt64
+  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// An upstream connection, numbered from 1 when it is dialled, never reused: an input that names a
+/// connection that is gone can only be stale, and is ignored.
+package struct ConnectionNumber: Hashable, Comparable, Sendable {
+  package let rawValue: UInt64
+  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// A configured upstream: its index in the order of the configuration.
+package struct UpstreamIndex: Hashable, Comparable, Sendable {
+  package let rawValue: Int
+  package init(_ rawValue: Int) { self.rawValue = rawValue }
+  package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}

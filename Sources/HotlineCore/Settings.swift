@@ -1,0 +1,43 @@
+/// What the core knows of one upstream: its limits and the rules of its server.
+package struct UpstreamSettings: Hashable, Sendable {
+  /// How a server continues a response by `previous_response_id`.
+  package enum Continuation: String, Hashable, Sendable {
+    /// Only on the connection that made it (`store:false`).
+    case connection
+    /// On any connection: the server stores responses.
+    case anywhere
+  }
+
+  package var name: String
+  package var limits: UpstreamLimits
+  package var continuation: Continuation
+
+  package init(
+    name: String, limits: UpstreamLimits = UpstreamLimits(),
+    continuation: Continuation = .connection
+  ) {
+    self.name = name
+    self.limits = limits
+    self.continuation = continuation
+  }
+}
+
+/// A seeded sequence of jitter fractions (SplitMix64): the core's only source of variety, and the
+/// same for the same seed.
+struct Jitter: Sendable {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    state = seed
+  }
+
+  /// A fraction in 0..<1.
+  mutating func nextFraction() -> Double {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    mixed ^= mixed >> 31
+    return Double(mixed >> 11) / Double(1 << 53)
+  }
+}

@@ -1,0 +1,88 @@
+/// What the core looks like at one instant, for `hotline.status` and the service manager.
+package struct Snapshot: Hashable, Sendable {
+  package struct Connection: Hashable, Sendable {
+    package enum State: String, Hashable, Sendable {
+      case dialing, ready, busy, retiring, closing
+    }
+
+    package var number: ConnectionNumber
+    package var state: State
+    /// Since it opened; since the dial began where it has not.
+    package var age: Duration
+    /// Since the end of its last response; nil while one runs.
+    package var idle: Duration?
+    package var roundTrip: Duration?
+    package var responsesServed: Int
+    package var lanes: Int
+    package var lanesBusy: Int
+  }
+
+  package struct Upstream: Hashable, Sendable {
+    package enum State: String, Hashable, Sendable {
+      /// At least one connection is open.
+      case ok
+      /// None is open, the first is on its way.
+      case connecting
+      /// None is open; the next dial waits.
+      case backoff
+      /// Requests fail at once until a probe succeeds.
+      case failing
+    }
+
+    package var index: UpstreamIndex
+    package var state: State
+    package var lastFailure: ConnectionFailure?
+    package var waiting: Int
+    package var connections: [Connection]
+
+    /// Connections of a state.
+    package func count(_ state: Connection.State) -> Int {
+      connections.count { $0.state == state }
+    }
+  }
+
+  package var isDraining: Bool
+  package var upstreams: [Upstream]
+  package var openRequests: [ClientNumber: Int]
+}
+
+extension Broker {
+  package func snapshot(at now: MonotonicInstant) -> Snapshot {
+    Snapshot(
+      isDraining: isDraining,
+      upstreams: upstreams.map { upstream in
+        Snapshot.Upstream(
+          index: upstream.pool.index, state: upstream.pool.shownState,
+          lastFailure: upstream.pool.lastFailure, waiting: upstream.waitingCount,
+          connections: upstream.pool.order.compactMap { number in
+            upstream.pool.connections[number]?.snapshot(at: now)
+          })
+      },
+      openRequests: clients.mapValues(\.open.count))
+  }
+}
+
+extension UpstreamPool {
+  fileprivate var shownState: Snapshot.Upstream.State {
+    if hasOpenConnection { return .ok }
+    if circuit.error != nil { return .failing }
+    return backoff.failures > 0 ? .backoff : .connecting
+  }
+}
+
+extension UpstreamConnection {
+  fileprivate func snapshot(at now: MonotonicInstant) -> Snapshot.Connection {
+    let shown: Snapshot.Connection.State =
+      switch state {
+      case .dialing: .dialing
+      case .ready: isIdle ? .ready : .busy
+      case .retiring: .retiring
+      case .closing: .closing
+      }
+    return Snapshot.Connection(
+      number: number, state: shown, age: (openedAt ?? dialedAt).duration(to: now),
+      idle: isIdle && isOpen ? lastActiveAt.duration(to: now) : nil,
+      roundTrip: keepalive?.roundTrip, responsesServed: responsesServed, lanes: lanes.count,
+      lanesBusy: lanes.count { !$0.isIdle })
+  }
+}

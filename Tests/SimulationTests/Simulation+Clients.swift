@@ -1,0 +1,148 @@
+import HotlineCore
+import TestSupport
+
+/// What simulated local programs do.
+extension Simulation {
+  func connect(_ number: ClientNumber) {
+    let uid: UInt32 = random.oneIn(40) ? 1001 : random.oneIn(10) ? 0 : 1000
+    clients[number] = SimulatedClient(number: number, uid: uid)
+    atHand = .line(number, answers: 0)
+    let instant = instant
+    feed("client \(number.rawValue) connects, uid \(uid)") {
+      $0.clientConnected(number, uid: uid, at: instant)
+    }
+    scheduleAct(of: number)
+  }
+
+  private func scheduleAct(of number: ClientNumber) {
+    guard phase == .acting else { return }
+    let pause = scenario.client.pause
+    agenda.plan(.clientActs(number), at: now + pause / 4 + random.time(0, 2 * pause))
+  }
+
+  func act(_ number: ClientNumber) {
+    guard phase == .acting, let client = clients[number], client.line == .open,
+      client.isAccepted, !client.closeIsAsked
+    else { return }
+    let traits = scenario.client
+    if random.chance(traits.hangsUp) {
+      clients[number]?.line = .gone
+      return clientIsClosed(number)
+    }
+    if random.chance(traits.halfCloses) { return halfClose(number) }
+    if random.chance(traits.cancels) { cancel(by: number) }
+    if random.chance(traits.controls) { control(by: number) }
+    if random.chance(traits.stalls) {
+      clients[number]?.isStalled = true
+      agenda.plan(.clientGoesOn(number), at: now + random.time(.milliseconds(10), .seconds(60)))
+    }
+    if !random.oneIn(5) {
+      for _ in 0...random.below(traits.requestsAtOnceMax) { request(by: number) }
+    }
+    scheduleAct(of: number)
+  }
+
+  private func halfClose(_ number: ClientNumber) {
+    clients[number]?.line = .halfClosed
+    let instant = instant
+    feed("client \(number.rawValue) shuts down its side") {
+      $0.clientHalfClosed(number, at: instant)
+    }
+    replace(number)
+  }
+
+  /// The local connection is gone, by its client's or by the driver's doing.
+  func clientIsClosed(_ number: ClientNumber) {
+    guard clients[number] != nil else { return }
+    let wasHalfClosed = clients[number]?.line == .halfClosed
+    for request in clients[number]?.open.values.sorted() ?? []
+    where requests[request]?.spec.finishesOnHangup == false {
+      requests[request]?.cancelIsAsked = true
+    }
+    clients[number] = nil
+    let instant = instant
+    feed("client \(number.rawValue) is gone") { $0.clientClosed(number, at: instant) }
+    if !wasHalfClosed { replace(number) }
+  }
+
+  /// Another program comes in the place of one that left.
+  private func replace(_ number: ClientNumber) {
+    guard phase == .acting else { return }
+    let next = ClientNumber(nextClient)
+    nextClient += 1
+    agenda.plan(.clientConnects(next), at: now + random.time(1000, scenario.client.pause * 3))
+    if random.oneIn(8) {
+      agenda.plan(.clientIsClosed(number), at: now + random.time(1000, .seconds(2)))
+    }
+  }
+
+  // MARK: Lines
+
+  private func request(by number: ClientNumber) {
+    guard let client = clients[number], violation == nil, !isStopped else { return }
+    let spec = drawRequest(client)
+    let memoryHeld = random.oneIn(200) ? scenario.limits.memoryBytesMax + 1 : 0
+    arriving = spec
+    atHand = .line(number, answers: 0)
+    let instant = instant
+    feed("client \(number.rawValue) asks \(describe(spec))") {
+      $0.requestArrived(spec, from: number, memoryHeld: memoryHeld, at: instant)
+    }
+    arriving = nil
+  }
+
+  private func drawRequest(_ client: SimulatedClient) -> NewRequest {
+    let traits = scenario.client
+    let upstream = UpstreamIndex(random.below(scenario.upstreams.count))
+    var spec = NewRequest(id: nil, upstream: upstream)
+    if random.chance(traits.reusesIDs), !client.idsUsed.isEmpty {
+      spec.id = random.pick(client.idsUsed)
+    } else if random.oneIn(2) {
+      nextResponse += 1
+      let digits = ByteString("\(nextResponse)".utf8)
+      spec.id = random.oneIn(2) ? .integer(digits) : .string(digits)
+    }
+    if random.chance(traits.conversations) {
+      spec.conversation = random.pick(["alpha", "beta", "gamma"])
+    }
+    if random.chance(traits.chains), let latest = client.responses.last {
+      let isLatest = !random.oneIn(5)
+      spec.previousResponseID = isLatest ? latest : random.pick(client.responses)
+      if random.oneIn(20) { spec.previousResponseID = "resp_never" }
+    }
+    spec.priority = random.oneIn(4) ? .batch : .interactive
+    spec.events = random.pick([.all, .all, .all, .text, .final])
+    spec.resendsUnanswered = random.oneIn(3)
+    spec.finishesOnHangup = random.oneIn(4)
+    if random.oneIn(5) { spec.waitTimeout = .nanoseconds(random.time(0, .seconds(10))) }
+    if random.oneIn(5) {
+      spec.timeout = .nanoseconds(
+        min(random.time(0, .seconds(30)), scenario.limits.requestTimeout.nanoseconds))
+    }
+    return spec
+  }
+
+  private func cancel(by number: ClientNumber) {
+    guard let client = clients[number], !client.idsUsed.isEmpty else { return }
+    let id = random.pick(Array(client.idsUsed.suffix(4)))
+    for _ in 0...(random.oneIn(3) ? 1 : 0) {
+      let request = clients[number]?.open[id]
+      if let request { requests[request]?.cancelIsAsked = true }
+      atHand = .line(number, answers: 0)
+      let instant = instant
+      feed("client \(number.rawValue) cancels \(describe(id)) = \(describe(request))") {
+        $0.cancelRequested(id, by: number, at: instant)
+      }
+    }
+  }
+
+  private func control(by number: ClientNumber) {
+    guard let client = clients[number], let id = client.idsUsed.last else { return }
+    let responseID: ByteString? = random.oneIn(3) ? client.responses.last : nil
+    atHand = .line(number, answers: 0)
+    feed("client \(number.rawValue) steers \(describe(id))") {
+      $0.controlArrived(
+        for: id, responseID: responseID, param: "response_id", from: number)
+    }
+  }
+}

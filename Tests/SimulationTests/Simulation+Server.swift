@@ -1,0 +1,313 @@
+import HotlineCore
+import TestSupport
+
+/// What simulated servers, and the network before them, do.
+extension Simulation {
+  private var isPeaceful: Bool { phase != .acting }
+
+  func faults(of upstream: UpstreamIndex) -> Scenario.Faults {
+    isPeaceful ? Scenario.Faults() : scenario.servers[upstream.rawValue].faults
+  }
+
+  private func outage(of upstream: UpstreamIndex) -> Scenario.Outage? {
+    guard !isPeaceful else { return nil }
+    return scenario.servers[upstream.rawValue].outages.first { now >= $0.from && now < $0.until }
+  }
+
+  func beginOutage(of upstream: UpstreamIndex) {
+    guard outage(of: upstream)?.cutsConnections == true else { return }
+    for number in present.sorted() where connections[number]?.upstream == upstream {
+      guard connections[number]?.state == .open else { continue }
+      cut(number, ConnectionFailure(.lost, "the server went away"), after: 1000)
+    }
+  }
+
+  // MARK: Dials
+
+  func planDial(_ number: ConnectionNumber, of upstream: UpstreamIndex) {
+    let timeout = scenario.upstreams[upstream.rawValue].limits.connectTimeout.nanoseconds
+    let isSlow = random.oneIn(10) && !isPeaceful
+    let length = isSlow ? random.time(.seconds(1), timeout) : random.time(1000, .milliseconds(300))
+    agenda.plan(.dialEnds(number), at: now + length)
+  }
+
+  func dialEnds(_ number: ConnectionNumber) {
+    guard let connection = connections[number], connection.state == .dialing else { return }
+    var fault = outage(of: connection.upstream)?.fault
+    if fault == nil, random.chance(faults(of: connection.upstream).dialFails) {
+      fault = random.pick(Scenario.DialFault.allCases)
+    }
+    guard let fault else { return open(number, of: connection.upstream) }
+    if let failure = refusal(fault) { return end(number, failure) }
+    open(number, of: connection.upstream)
+    let soon = random.time(1, .seconds(1))
+    switch fault {
+    case .closesPolicy: cut(number, closed(1008, "policy"), after: soon)
+    case .closesBeta: cut(number, closed(4000, "beta"), after: soon)
+    case .closesNormally: cut(number, closed(1000, ""), after: soon)
+    case .betaError:
+      var facts = EventFacts(.error)
+      facts.errorCode = "beta_api_shape_disabled"
+      say(Message(facts: facts), on: number, after: soon)
+      cut(number, closed(4000, "beta"), after: soon + 1000)
+    default: cut(number, ConnectionFailure(.lost, "reset"), after: soon)
+    }
+  }
+
+  /// How a dial fails; nil where it succeeds at first.
+  private func refusal(_ fault: Scenario.DialFault) -> ConnectionFailure? {
+    switch fault {
+    case .unauthorized: ConnectionFailure(.upgradeRefused, "401", status: 401)
+    case .notFound: ConnectionFailure(.upgradeRefused, "404", status: 404)
+    case .tooManyRequests:
+      ConnectionFailure(
+        .upgradeRefused, "429", status: 429,
+        retryAfter: random.oneIn(3) ? nil : .seconds(random.pick([0, 1, 7, 100, 5000])))
+    case .unavailable: ConnectionFailure(.upgradeRefused, "503", status: 503)
+    case .unreachable: ConnectionFailure(.unreachable, "connection refused")
+    case .timesOut: ConnectionFailure(.unreachable, "the connect timeout ran out")
+    case .tls: ConnectionFailure(.tls, "certificate verify failed")
+    case .notHTTP: ConnectionFailure(.upgradeInvalid, "not HTTP")
+    case .closesPolicy, .closesBeta, .closesNormally, .isLostAtOnce, .betaError: nil
+    }
+  }
+
+  private func closed(_ code: Int, _ reason: String) -> ConnectionFailure {
+    ConnectionFailure(
+      .closed, "the server closed: \(code)", closeCode: code, closeReason: reason)
+  }
+
+  private func open(_ number: ConnectionNumber, of upstream: UpstreamIndex) {
+    connections[number]?.state = .open
+    connections[number]?.busyUntil = now
+    connections[number]?.openedAt = now
+    connections[number]?.activeAt = now
+    dials[upstream.rawValue].lastFailureAt = nil
+    dials[upstream.rawValue].notBefore = 0
+    tally.opened += 1
+    let faults = faults(of: upstream)
+    if scenario.servers[upstream.rawValue].greets {
+      say(Message(facts: EventFacts(.notice)), on: number, after: random.time(1, 10_000))
+    }
+    if random.chance(faults.idleNoise) {
+      for _ in 0...random.below(3) { planNoise(on: number, of: upstream) }
+    }
+    if random.chance(faults.fallsSilent / 3) {
+      agenda.plan(.connectionFallsSilent(number), at: now + random.time(0, .seconds(100)))
+    }
+    if random.chance(faults.connectionIsLost / 3) {
+      cut(number, closed(random.pick([1000, 1001, 1006, 1011]), "bye"), after: .seconds(20))
+    }
+    let instant = instant
+    feed("C\(number.rawValue) is open") { $0.connectionOpened(number, of: upstream, at: instant) }
+  }
+
+  /// Messages that belong to no response.
+  private func planNoise(on number: ConnectionNumber, of upstream: UpstreamIndex) {
+    var facts = EventFacts(.notice)
+    switch random.below(8) {
+    case 0, 1: break
+    case 2, 3: facts = EventFacts(.progress)
+    case 4: facts = EventFacts(.unusable)
+    case 5:
+      facts = EventFacts(.error)
+      facts.errorCode = random.pick(["websocket_connection_limit_reached", "session_expired"])
+    case 6: facts = EventFacts(.error)
+    default:
+      guard random.chance(faults(of: upstream).strayResponses) else { break }
+      facts = EventFacts(random.pick([.progress, .text, .terminal(.completed)]))
+      facts.isResponseEvent = true
+      if random.oneIn(2) { facts.responseID = ByteString("resp_stray\(random.below(3))".utf8) }
+    }
+    say(Message(facts: facts), on: number, after: random.time(0, .seconds(120)))
+  }
+
+  // MARK: Ends
+
+  /// The server's side of a connection ends; the daemon learns of it `delay` later.
+  func cut(_ number: ConnectionNumber, _ failure: ConnectionFailure, after delay: Int64) {
+    agenda.plan(.connectionEnds(number, failure), at: now + delay)
+  }
+
+  func say(_ message: Message, on number: ConnectionNumber, after delay: Int64) {
+    agenda.plan(.messageArrives(number, message), at: now + delay)
+  }
+
+  // MARK: Responses
+
+  /// The server has received a request and plans its whole answer.
+  func serve(_ request: RequestNumber, on number: ConnectionNumber, attempt: Int) {
+    guard let connection = connections[number], let truth = requests[request] else { return }
+    let faults = faults(of: connection.upstream)
+    var script = Script(owner: request, startingAt: max(now, connection.busyUntil))
+    script.wait(random.time(1000, random.oneIn(20) ? .seconds(30) : .milliseconds(800)))
+    let fate = Fate(faults, &random)
+    let previous = truth.spec.previousResponseID
+    let settings = scenario.upstreams[connection.upstream.rawValue]
+    if let previous, settings.continuation == .connection, connection.latestResponse != previous {
+      script.fail("previous_response_not_found")
+    } else {
+      write(fate, into: &script, on: number, connection.upstream, attempt: attempt)
+    }
+    // What is late may come in the middle of what follows.
+    let isOverAt = script.clock
+    if random.chance(faults.lateEvents) { writeLate(into: &script) }
+    for (instant, message) in script.messages {
+      agenda.plan(.messageArrives(number, message), at: instant)
+    }
+    connections[number]?.busyUntil = script.isEndless ? .max / 2 : isOverAt
+    switch script.end {
+    case .none: break
+    case .cut(let failure): agenda.plan(.connectionEnds(number, failure), at: script.clock)
+    case .silence: agenda.plan(.connectionFallsSilent(number), at: script.clock)
+    }
+  }
+
+  private func write(
+    _ fate: Fate, into script: inout Script, on number: ConnectionNumber,
+    _ upstream: UpstreamIndex, attempt: Int
+  ) {
+    let deltas = random.oneIn(10) ? 40 : random.below(6)
+    switch fate {
+    case .refusal:
+      return script.fail(
+        random.pick(["websocket_connection_limit_reached", "session_expired"]), isRefusal: true)
+    case .error: return script.fail("invalid_prompt")
+    case .silenceBefore: return script.end = .silence
+    case .lossBefore: return script.end = .cut(lossFailure())
+    case .nothing: return script.isEndless = true
+    case .wholeAnswer, .loss, .silence, .errorWithin, .unusableWithin, .silentEnd: break
+    }
+    nextResponse += 1
+    let id = ByteString("resp_\(nextResponse)".utf8)
+    if scenario.servers[upstream.rawValue].identifies {
+      script.responseID = id
+      makers[id] = number
+    }
+    script.begin()
+    for _ in 0..<deltas {
+      script.wait(random.time(0, .milliseconds(100)))
+      script.delta(isText: !random.oneIn(3), bytes: 1 + random.below(300))
+    }
+    switch fate {
+    case .loss: script.end = .cut(lossFailure())
+    case .silence: script.end = .silence
+    case .silentEnd: script.isEndless = true
+    case .errorWithin: script.fail("server_error")
+    case .unusableWithin:
+      script.say(Message(facts: EventFacts(.unusable), owner: script.owner))
+      script.finish(.completed)
+    default:
+      script.finish(random.oneIn(6) ? random.pick([.failed, .incomplete]) : .completed)
+    }
+  }
+
+  private func writeLate(into script: inout Script) {
+    guard script.isOver else { return }
+    for _ in 0...random.below(3) {
+      if random.oneIn(2) { script.wait(random.time(0, .seconds(3))) }
+      script.late(random.below(3))
+    }
+  }
+
+  private func lossFailure() -> ConnectionFailure {
+    switch random.below(4) {
+    case 0: closed(1009, "message too big")
+    case 1: closed(random.pick([1000, 1001, 1011, 1012]), "going")
+    case 2: ConnectionFailure(.protocolViolation, "a reserved bit was set")
+    default: ConnectionFailure(.lost, "reset by peer")
+    }
+  }
+}
+
+/// How one answer goes.
+private enum Fate {
+  case wholeAnswer, refusal, error, errorWithin, unusableWithin
+  case lossBefore, loss, silenceBefore, silence, nothing, silentEnd
+
+  init(_ faults: Scenario.Faults, _ random: inout SplitMix64) {
+    self = .wholeAnswer
+    if random.chance(faults.connectionIsLost) { self = random.oneIn(2) ? .lossBefore : .loss }
+    if random.chance(faults.fallsSilent) { self = random.oneIn(2) ? .silenceBefore : .silence }
+    if random.chance(faults.refusesForConnection) { self = .refusal }
+    if random.chance(faults.answersWithError) { self = .error }
+    if random.chance(faults.errorInResponse) { self = .errorWithin }
+    if random.chance(faults.unusableMessage) { self = .unusableWithin }
+    if random.chance(faults.forgetsRequest) { self = random.oneIn(2) ? .nothing : .silentEnd }
+  }
+}
+
+/// The messages of one answer, with their instants.
+private struct Script {
+  enum End {
+    case none, silence
+    case cut(ConnectionFailure)
+  }
+
+  let owner: RequestNumber
+  var clock: Int64
+  var messages: [(Int64, Message)] = []
+  var end = End.none
+  /// The response never ends, so that the server takes nothing else.
+  var isEndless = false
+  var isOver = false
+  var responseID: ByteString?
+
+  init(owner: RequestNumber, startingAt clock: Int64) {
+    self.owner = owner
+    self.clock = clock
+  }
+
+  mutating func wait(_ nanoseconds: Int64) { clock += nanoseconds }
+
+  mutating func say(_ message: Message) {
+    clock += 1000
+    messages.append((clock, message))
+  }
+
+  private mutating func event(_ kind: EventFacts.Kind, hasID: Bool) -> Message {
+    var facts = EventFacts(kind, isResponseEvent: true)
+    if hasID { facts.responseID = responseID }
+    return Message(facts: facts, owner: owner)
+  }
+
+  mutating func begin() {
+    say(event(.progress, hasID: true))
+    say(event(.progress, hasID: true))
+  }
+
+  mutating func delta(isText: Bool, bytes: Int) {
+    var message = event(isText ? .text : .progress, hasID: false)
+    message.bytes = bytes
+    say(message)
+  }
+
+  mutating func finish(_ outcome: Outcome) {
+    var message = event(.terminal(outcome), hasID: true)
+    message.isLast = true
+    message.facts.usage = "{}"
+    say(message)
+    isOver = true
+  }
+
+  mutating func fail(_ code: ByteString, isRefusal: Bool = false) {
+    var message = Message(facts: EventFacts(.error), owner: owner)
+    message.facts.errorCode = code
+    message.facts.errorDetail = "\(code)"
+    message.isLast = true
+    say(message)
+    isOver = !isRefusal
+  }
+
+  /// A message of the response after its end, told apart from others by its id or not at all.
+  mutating func late(_ choice: Int) {
+    var message: Message
+    switch choice {
+    case 0: message = event(.text, hasID: false)
+    case 1: message = event(.progress, hasID: true)
+    default: message = event(.terminal(.completed), hasID: true)
+    }
+    message.isLate = true
+    say(message)
+  }
+}
