@@ -31,11 +31,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let targets: [Target] = [
   .systemLibrary(name: "COpenSSL"),
   module("HotlineCore", [deque, heap]),
+  module("HotlineWire", ["HotlineCore"]),
 
   .target(
     name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
     swiftSettings: settings),
   tests("HotlineCoreTests", ["HotlineCore", deque]),
+  tests("HotlineWireTests", ["HotlineCore", "HotlineWire", "TestSupport"]),
   tests("SimulationTests", ["HotlineCore", "TestSupport"]),
 ]
 

@@ -1,0 +1,120 @@
+/// The members of a client's line that the daemon reads; all others are the upstream's business.
+enum ClientMessageMember: UInt8, CaseIterable {
+  // Owned, never sent on; ``mayStandBesideResponse`` counts on the order.
+  case type
+  case requestID
+  case hotline
+  case eventID
+  case stream
+  case streamOptions
+  case background
+  case streamID
+  // Read, and sent on.
+  case response
+  case model
+  case instructions
+  case store
+  case previousResponseID
+  case promptCacheKey
+  case responseID
+
+  var name: StaticString {
+    switch self {
+    case .type: "type"
+    case .requestID: "request_id"
+    case .hotline: "hotline"
+    case .eventID: "event_id"
+    case .stream: "stream"
+    case .streamOptions: "stream_options"
+    case .background: "background"
+    case .streamID: "stream_id"
+    case .response: "response"
+    case .model: "model"
+    case .instructions: "instructions"
+    case .store: "store"
+    case .previousResponseID: "previous_response_id"
+    case .promptCacheKey: "prompt_cache_key"
+    case .responseID: "response_id"
+    }
+  }
+
+  /// It may stand beside a nested `response`.
+  var mayStandBesideResponse: Bool { rawValue <= Self.response.rawValue }
+
+  /// The member of that name, escapes resolved.
+  static func named(_ text: JSONText, in bytes: UnsafeRawBufferPointer) -> Self? {
+    // Most names of a body's are too long or too short to be any of these.
+    guard text.hasEscapes || (4...20).contains(text.contents.count) else { return nil }
+    var raw: UInt8 = 0
+    while let member = Self(rawValue: raw) {
+      if text.equals(member.name, in: bytes) { return member }
+      raw += 1
+    }
+    return nil
+  }
+}
+
+/// A set of members, without allocation.
+struct ClientMessageMembers: ExpressibleByArrayLiteral {
+  private var bits: UInt16 = 0
+
+  init(arrayLiteral elements: ClientMessageMember...) {
+    for element in elements { insert(element) }
+  }
+
+  /// Never sent on, wherever the body stands.
+  static let owned: Self = [
+    .type, .requestID, .hotline, .eventID, .stream, .streamOptions, .background, .streamID,
+  ]
+  /// Owned, and of no meaning to a message that is not for an upstream.
+  static let ownedByRequests: Self = [
+    .eventID, .stream, .streamOptions, .background, .streamID,
+  ]
+  /// Stripped from a nested `response`, where `request_id` and `hotline` are refused.
+  static let strippedFromResponse: Self = [
+    .type, .eventID, .stream, .streamOptions, .background, .streamID,
+  ]
+  /// Read where the body stands, and sent on.
+  static let body: Self = [.model, .instructions, .store, .previousResponseID, .promptCacheKey]
+
+  func contains(_ member: ClientMessageMember) -> Bool {
+    bits & (1 << UInt16(member.rawValue)) != 0
+  }
+
+  mutating func insert(_ member: ClientMessageMember) {
+    bits |= 1 << UInt16(member.rawValue)
+  }
+
+  /// The first member of both sets, in the order of declaration.
+  func first(in other: Self) -> ClientMessageMember? {
+    let common = bits & other.bits
+    guard common != 0 else { return nil }
+    return ClientMessageMember(rawValue: UInt8(common.trailingZeroBitCount))
+  }
+
+  func removing(_ member: ClientMessageMember) -> Self {
+    var rest = self
+    rest.bits &= ~(1 << UInt16(member.rawValue))
+    return rest
+  }
+}
+
+/// The types of line that a client may send.
+enum ClientMessageType: CaseIterable {
+  case create, cancel, steer, inject, interrupt, ping, status
+
+  var name: StaticString {
+    switch self {
+    case .create: "response.create"
+    case .cancel: "response.cancel"
+    case .steer: "response.steer"
+    case .inject: "response.inject"
+    case .interrupt: "response.interrupt"
+    case .ping: "hotline.ping"
+    case .status: "hotline.status"
+    }
+  }
+
+  /// All names, for a person to choose from.
+  static var list: String { allCases.map { "\($0.name)" }.joined(separator: ", ") }
+}

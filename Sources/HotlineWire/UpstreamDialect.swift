@@ -1,0 +1,188 @@
+package import HotlineCore
+
+/// A part of a message to an upstream.
+package enum BodyPiece: Hashable, Sendable {
+  /// These bytes of the client's line, as they stand.
+  case line(Range<Int>)
+  /// Bytes of the daemon's own.
+  case literal([UInt8])
+
+  package var byteCount: Int {
+    switch self {
+    case .line(let range): range.count
+    case .literal(let bytes): bytes.count
+    }
+  }
+}
+
+/// One message to an upstream, to be written piece by piece: nothing of the line has been copied.
+package struct UpstreamMessage: Hashable, Sendable {
+  package private(set) var pieces: [BodyPiece] = []
+  /// Length of the whole message.
+  package private(set) var byteCount = 0
+
+  /// The message in one array; for tests and small messages.
+  package func bytes(of line: UnsafeRawBufferPointer) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(byteCount)
+    for piece in pieces {
+      switch piece {
+      case .line(let range): bytes.append(contentsOf: line[range])
+      case .literal(let literal): bytes.append(contentsOf: literal)
+      }
+    }
+    return bytes
+  }
+
+  fileprivate mutating func append(_ literal: [UInt8]) {
+    guard !literal.isEmpty else { return }
+    pieces.append(.literal(literal))
+    byteCount += literal.count
+  }
+
+  fileprivate mutating func append(_ range: Range<Int>) {
+    guard !range.isEmpty else { return }
+    pieces.append(.line(range))
+    byteCount += range.count
+  }
+
+  /// Appends the ranges, with `replacement` where `replaced` stands within one of them.
+  fileprivate mutating func append(
+    _ ranges: [Range<Int>], replacing replaced: Range<Int>?, with replacement: [UInt8]
+  ) {
+    for range in ranges {
+      guard let replaced, range.lowerBound <= replaced.lowerBound,
+        replaced.upperBound <= range.upperBound
+      else {
+        append(range)
+        continue
+      }
+      append(range.lowerBound..<replaced.lowerBound)
+      append(replacement)
+      append(replaced.upperBound..<range.upperBound)
+    }
+  }
+}
+
+/// What one upstream wants its requests to look like: settings, never a code path of their own.
+///
+/// Immutable; any thread.
+package struct UpstreamDialect: Hashable, Sendable {
+  package let envelope: RequestEnvelope
+  /// `store` becomes false where it is missing or null, and an explicit true is refused.
+  package let forcesStoreFalse: Bool
+  /// Bytes of one message to the server.
+  package let messageBytesMax: Int
+  /// `,"model":"…"`; empty without a default.
+  private let defaultModel: [UInt8]
+  /// `,"instructions":"…"`; empty without a default.
+  private let defaultInstructions: [UInt8]
+
+  /// - Parameters:
+  ///   - defaultModel: Sent where a request has no `model`.
+  ///   - defaultInstructions: Sent where a request has no `instructions`.
+  package init(
+    envelope: RequestEnvelope = .nested, forcesStoreFalse: Bool = true,
+    defaultModel: String? = nil, defaultInstructions: String? = nil,
+    messageBytesMax: Int = UpstreamLimits().messageBytesMax
+  ) {
+    self.envelope = envelope
+    self.forcesStoreFalse = forcesStoreFalse
+    self.messageBytesMax = messageBytesMax
+    self.defaultModel = Self.member("model", defaultModel)
+    self.defaultInstructions = Self.member("instructions", defaultInstructions)
+  }
+
+  /// The `response.create` for a request, in this upstream's envelope.
+  ///
+  /// - Throws: `invalid_request` for a `store` that the upstream does not do, `message_too_large`.
+  package func message(for body: RequestBody) throws(HotlineError) -> UpstreamMessage {
+    if forcesStoreFalse, body.store == .true {
+      throw .invalidRequest(
+        "store is true; this upstream stores nothing, it takes false", param: "store")
+    }
+    var message = UpstreamMessage()
+    switch (envelope, body.isEmpty) {
+    case (.nested, _): message.append(Self.nestedStart)
+    case (.flat, false): message.append(Self.flatStart)
+    case (.flat, true): message.append(Self.flatStartAlone)
+    }
+    message.append(body.kept, replacing: nullStore(body), with: Self.falseLiteral)
+
+    var needsComma = envelope == .flat || !body.isEmpty
+    func inject(_ member: [UInt8]) {
+      guard !member.isEmpty else { return }
+      message.append(needsComma ? member : Array(member.dropFirst()))
+      needsComma = true
+    }
+    if forcesStoreFalse, body.store == .missing { inject(Self.storeFalse) }
+    if !body.hasModel { inject(defaultModel) }
+    if !body.hasInstructions { inject(defaultInstructions) }
+    message.append(envelope == .nested ? Self.nestedEnd : Self.flatEnd)
+    return try checked(message)
+  }
+
+  /// A client's message to the response that its request runs; both envelopes write it flat.
+  ///
+  /// - Parameter responseID: The id of the response that the request runs.
+  /// - Throws: `invalid_request` if the client named another response, `message_too_large`.
+  package func message(
+    for forwarded: ForwardedMessage, responseID: ByteString
+  ) throws(HotlineError) -> UpstreamMessage {
+    let member = forwarded.kind.responseIDMember
+    if let given = forwarded.responseID, given != responseID {
+      throw .invalidRequest(
+        "\(member) is not the response of this request; leave it out to have it filled in",
+        param: "\(member)")
+    }
+    var message = UpstreamMessage()
+    message.append([UInt8(ascii: "{")])
+    let isNull = forwarded.responseID == nil && forwarded.responseIDRange != nil
+    var encoded: [UInt8] = []
+    JSONString.append(responseID.bytes, to: &encoded)
+    message.append(
+      forwarded.kept, replacing: isNull ? forwarded.responseIDRange : nil, with: encoded)
+    if forwarded.responseIDRange == nil {
+      message.append(Self.member(member, encoded: encoded))
+    }
+    message.append(Self.flatEnd)
+    return try checked(message)
+  }
+
+  private func nullStore(_ body: RequestBody) -> Range<Int>? {
+    guard forcesStoreFalse, case .null(let range) = body.store else { return nil }
+    return range
+  }
+
+  private func checked(_ message: UpstreamMessage) throws(HotlineError) -> UpstreamMessage {
+    guard message.byteCount <= messageBytesMax else {
+      throw .refusal(
+        .messageTooLarge,
+        "the message would have \(message.byteCount) bytes; this upstream takes at most "
+          + "\(messageBytesMax) (message_bytes_max)")
+    }
+    return message
+  }
+
+  // MARK: Bytes
+
+  private static let nestedStart = Array(#"{"type":"response.create","response":{"#.utf8)
+  private static let nestedEnd = Array("}}".utf8)
+  private static let flatStart = Array(#"{"type":"response.create","#.utf8)
+  private static let flatStartAlone = Array(#"{"type":"response.create""#.utf8)
+  private static let flatEnd = Array("}".utf8)
+  private static let storeFalse = Array(#","store":false"#.utf8)
+  private static let falseLiteral = Array("false".utf8)
+
+  /// `,"name":"value"`; empty without a value.
+  private static func member(_ name: StaticString, _ value: String?) -> [UInt8] {
+    guard let value else { return [] }
+    var encoded: [UInt8] = []
+    JSONString.append(value, to: &encoded)
+    return member(name, encoded: encoded)
+  }
+
+  private static func member(_ name: StaticString, encoded value: [UInt8]) -> [UInt8] {
+    Array(",\"\(name)\":".utf8) + value
+  }
+}

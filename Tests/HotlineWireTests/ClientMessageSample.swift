@@ -1,0 +1,59 @@
+import HotlineCore
+import HotlineWire
+
+/// A line, and what was made of it.
+struct ClientMessageSample {
+  let line: [UInt8]
+  let message: ClientMessage
+
+  init(_ line: [UInt8], limits: ClientMessage.Limits = .init()) {
+    self.line = line
+    message = line.withUnsafeBytes { ClientMessage.parse($0, limits: limits) }
+  }
+
+  init(_ line: String, limits: ClientMessage.Limits = .init()) {
+    self.init(Array(line.utf8), limits: limits)
+  }
+
+  func text(_ range: Range<Int>) -> String {
+    String(decoding: line[range], as: UTF8.self)
+  }
+
+  var request: ClientRequest? {
+    guard case .request(let request) = message else { return nil }
+    return request
+  }
+
+  var forwarded: ForwardedMessage? {
+    guard case .forward(let forwarded) = message else { return nil }
+    return forwarded
+  }
+
+  var refusal: HotlineError? {
+    guard case .refused(let error, _) = message else { return nil }
+    return error
+  }
+
+  /// Code, param and request id of a refusal in one text: `unknown_type type "a1"`.
+  var refused: String? {
+    guard case .refused(let error, let spelling) = message else { return nil }
+    let id = spelling.map(text) ?? "null"
+    return "\(error.code.rawValue) \(error.param ?? "null") \(id)"
+  }
+
+  /// The message that the dialect makes of a request.
+  func sent(_ dialect: UpstreamDialect) throws -> String? {
+    guard let request else { return nil }
+    return text(of: try dialect.message(for: request.body))
+  }
+
+  /// The message that the dialect makes of what is forwarded to `responseID`.
+  func sent(_ dialect: UpstreamDialect, to responseID: ByteString) throws -> String? {
+    guard let forwarded else { return nil }
+    return text(of: try dialect.message(for: forwarded, responseID: responseID))
+  }
+
+  private func text(of message: UpstreamMessage) -> String {
+    String(decoding: line.withUnsafeBytes { message.bytes(of: $0) }, as: UTF8.self)
+  }
+}
