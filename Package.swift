@@ -32,6 +32,10 @@ let targets: [Target] = [
   .systemLibrary(name: "COpenSSL"),
   module("HotlineCore", [deque, heap]),
   module("HotlineWire", ["HotlineCore"]),
+  module("HotlineTLS", ["COpenSSL"]),
+  module(
+    "HotlineTransport",
+    ["HotlineCore", "HotlineWire", "HotlineTLS", deque, nioCore, nioPosix]),
 
   .target(
     name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
@@ -39,6 +43,13 @@ let targets: [Target] = [
   tests("HotlineCoreTests", ["HotlineCore", deque]),
   tests("HotlineWireTests", ["HotlineCore", "HotlineWire", "TestSupport"]),
   tests("SimulationTests", ["HotlineCore", "TestSupport"]),
+  tests("HotlineTLSTests", ["HotlineTLS", "COpenSSL", "TestSupport"]),
+  tests(
+    "HotlineTransportTests",
+    [
+      "HotlineCore", "HotlineTLS", "HotlineTransport", "TestSupport",
+      nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
+    ]),
 ]
 
 let package = Package(

@@ -1,0 +1,187 @@
+import HotlineCore
+import HotlineTLS
+import NIOCore
+
+/// What is known of a connection that has been opened.
+package struct UpgradeFacts: Hashable, Sendable {
+  /// The sub-protocol that the server chose among those offered.
+  package var subprotocol: String?
+  /// `Server` and `X-Request-Id`, as far as given; sanitised, secrets struck out, 128 bytes each.
+  package var server: String?
+  package var requestID: String?
+  /// `TLSv1.3` and the like; `nil` for plain `ws`.
+  package var tlsVersion: String?
+  /// The TLS handshake resumed an earlier connection's secrets.
+  package var isTLSResumed: Bool?
+
+  package init() {}
+}
+
+/// What an answer to the upgrade may hold.
+package struct UpgradeLimits: Hashable, Sendable {
+  /// Bytes of one head, its empty line included.
+  package var headBytesMax = 16 << 10
+  /// Header fields of one head.
+  package var fieldsMax = 100
+  /// Interim answers (1xx) before the final one.
+  package var interimMax = 4
+  /// Bytes of a refusal's body that are shown.
+  package var bodyBytesMax = 1024
+  /// Wait for that body.
+  package var bodyTimeout: Duration = .seconds(1)
+
+  package init() {}
+}
+
+/// The client's side of the opening handshake after the request was sent: reads the answer.
+///
+/// Pure value; daemon loop. RFC 6455, 4.1; RFC 9112.
+struct UpgradeExchange {
+  enum Progress: Hashable {
+    case incomplete
+    /// A head came that refuses the upgrade; its body is waited for.
+    case awaitingBody
+    /// 101: what is left of the input belongs to the WebSocket.
+    case accepted(UpgradeFacts)
+    case failed(ConnectionFailure)
+  }
+
+  private enum State {
+    /// Next: `.body` on a refusal; `.done` on a 101 or garbage.
+    case head(HTTPHeadReader, interim: Int)
+    /// Next: `.done` when enough of the body is there or no more will come.
+    case body(UpgradeRefusal)
+    case done
+  }
+
+  private let request: UpgradeRequest
+  private let redactor: SecretRedactor
+  private let limits: UpgradeLimits
+  private var state: State
+
+  init(_ request: UpgradeRequest, redactor: SecretRedactor, limits: UpgradeLimits) {
+    self.request = request
+    self.redactor = redactor
+    self.limits = limits
+    self.state = .head(Self.reader(limits), interim: 0)
+  }
+
+  private static func reader(_ limits: UpgradeLimits) -> HTTPHeadReader {
+    HTTPHeadReader(headBytesMax: limits.headBytesMax, fieldsMax: limits.fieldsMax)
+  }
+
+  mutating func received(_ input: inout ByteBuffer) -> Progress {
+    while true {
+      switch state {
+      case .head(var reader, let interim):
+        do throws(HTTPHeadError) {
+          guard let head = try reader.read(&input) else {
+            state = .head(reader, interim: interim)
+            return .incomplete
+          }
+          if let progress = headReceived(head, interim: interim) { return progress }
+        } catch {
+          return fail(invalid(error, reader.bytes, &input))
+        }
+      case .body(var refusal):
+        refusal.received(&input)
+        state = .body(refusal)
+        return refusal.isComplete ? fail(refusal.failure) : .awaitingBody
+      case .done:
+        return .incomplete
+      }
+    }
+  }
+
+  /// The stream ended, or the time to wait for a body did; `nil` if no refusal had come by then.
+  mutating func ended() -> ConnectionFailure? {
+    guard case .body(let refusal) = state else { return nil }
+    state = .done
+    return refusal.failure
+  }
+
+  /// `nil`: go on reading.
+  private mutating func headReceived(_ head: HTTPHead, interim: Int) -> Progress? {
+    switch head.status {
+    case 101:
+      do throws(ConnectionFailure) {
+        let facts = try checkAccepted(head)
+        state = .done
+        return .accepted(facts)
+      } catch {
+        return fail(error)
+      }
+    case 100..<200:
+      guard interim < limits.interimMax else {
+        return fail(invalid("has more than \(limits.interimMax) interim heads (1xx)"))
+      }
+      state = .head(Self.reader(limits), interim: interim + 1)
+      return nil
+    default:
+      state = .body(
+        UpgradeRefusal(head, redactor: redactor, bodyBytesMax: limits.bodyBytesMax))
+      return nil
+    }
+  }
+
+  private mutating func fail(_ failure: ConnectionFailure) -> Progress {
+    state = .done
+    return .failed(failure)
+  }
+
+  // MARK: The 101
+
+  /// The checks that RFC 6455, 4.1 lists for the client.
+  private func checkAccepted(_ head: HTTPHead) throws(ConnectionFailure) -> UpgradeFacts {
+    guard head.minorVersion >= 1 else { throw invalid("is a 101 of HTTP/1.0") }
+    guard head.lists("websocket", in: "upgrade") else {
+      throw invalid("is a 101 whose Upgrade field does not say websocket")
+    }
+    guard head.lists("upgrade", in: "connection") else {
+      throw invalid("is a 101 whose Connection field does not say Upgrade")
+    }
+    guard let accept = head.single("sec-websocket-accept"),
+      accept.elementsEqual(Self.acceptKey(request.key).utf8)
+    else {
+      throw invalid("is a 101 whose Sec-WebSocket-Accept does not belong to this request")
+    }
+    guard head.values("sec-websocket-extensions").allSatisfy(\.isEmpty) else {
+      throw invalid("is a 101 that uses an extension nobody asked for")
+    }
+    var facts = UpgradeFacts()
+    facts.subprotocol = try chosenSubprotocol(head)
+    facts.server = head.values("server").first.map { redactor.show($0, bytesMax: 128) }
+    facts.requestID = head.values("x-request-id").first.map { redactor.show($0, bytesMax: 128) }
+    return facts
+  }
+
+  private func chosenSubprotocol(_ head: HTTPHead) throws(ConnectionFailure) -> String? {
+    guard let first = head.values("sec-websocket-protocol").first else { return nil }
+    let chosen = String(decoding: first, as: UTF8.self)
+    guard head.single("sec-websocket-protocol") != nil, request.subprotocols.contains(chosen) else {
+      throw invalid("is a 101 that chooses a sub-protocol nobody offered")
+    }
+    return chosen
+  }
+
+  /// What `Sec-WebSocket-Accept` must say (RFC 6455, 4.2.2).
+  static func acceptKey(_ key: String) -> String {
+    base64(TLSDigest.sha1(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)))
+  }
+
+  // MARK: Failures
+
+  private func invalid(_ what: String) -> ConnectionFailure {
+    ConnectionFailure(.upgradeInvalid, "the answer to the upgrade \(what)")
+  }
+
+  /// Shows the beginning of what is not HTTP, for it often says what is spoken there instead.
+  private func invalid(
+    _ error: HTTPHeadError, _ read: [UInt8], _ input: inout ByteBuffer
+  ) -> ConnectionFailure {
+    guard error == .notHTTP else { return invalid(error.rawValue) }
+    let shownMax = 128
+    let known = read + input.readableBytesView.prefix(shownMax + redactor.lookaheadBytes)
+    return invalid("\(error.rawValue): \(redactor.show(known, bytesMax: shownMax))")
+  }
+}

@@ -1,0 +1,146 @@
+import NIOCore
+
+/// Where an upstream is: a `ws` or `wss` URL (RFC 6455, 3), taken apart. Any thread.
+package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
+  /// `wss`: TLS before anything else.
+  package let isSecure: Bool
+  /// A name in lower case, or an IP address without brackets.
+  package let host: String
+  package let port: Int
+  /// Path and query, as they go into the request line.
+  package let target: String
+  package let isIPAddress: Bool
+
+  /// Why a text is no such URL: one sentence that quotes nothing of it.
+  package struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+  }
+
+  /// Longest URL taken.
+  package static let urlBytesMax = 4096
+
+  /// - Throws: ``Invalid`` for what is not exactly scheme, host, perhaps a port, perhaps a path and
+  ///   a query; for a user part and a fragment too.
+  package init(url: String) throws(Invalid) {
+    let bytes = Array(url.utf8)
+    guard bytes.count <= Self.urlBytesMax else {
+      throw Invalid("the URL is longer than \(Self.urlBytesMax) bytes")
+    }
+    guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw Invalid(
+        "the URL has a space, a control character or one beyond ASCII: write it percent-encoded, "
+          + "a host in its xn-- form")
+    }
+    let rest: ArraySlice<UInt8>
+    (isSecure, rest) = try Self.scheme(bytes)
+    let authorityEnd = rest.firstIndex { $0 == 0x2F || $0 == 0x3F || $0 == 0x23 } ?? rest.endIndex
+    let authority = rest[..<authorityEnd]
+    guard !authority.contains(0x40) else {
+      throw Invalid("the URL has a user part (before @): the key has its own settings")
+    }
+    let portText: ArraySlice<UInt8>?
+    (host, isIPAddress, portText) = try Self.host(authority)
+    port = try portText.map(Self.port) ?? (isSecure ? 443 : 80)
+    target = try Self.target(rest[authorityEnd...])
+  }
+
+  /// `host:port`, as messages name it; an IPv6 address in brackets.
+  package var description: String { "\(bracketedHost):\(port)" }
+
+  /// The `Host` field: the port only where it is not the scheme's own (RFC 6455, 4.1).
+  package var hostHeader: String { port == (isSecure ? 443 : 80) ? bracketedHost : description }
+
+  private var bracketedHost: String { host.utf8.contains(0x3A) ? "[\(host)]" : host }
+
+  // MARK: Parts
+
+  private static func scheme(_ url: [UInt8]) throws(Invalid) -> (Bool, ArraySlice<UInt8>) {
+    let folded = url.prefix(6).map(lowercased)
+    if folded.starts(with: "wss://".utf8) { return (true, url.dropFirst(6)) }
+    if folded.starts(with: "ws://".utf8) { return (false, url.dropFirst(5)) }
+    throw Invalid("the URL does not begin with wss:// (or ws://)")
+  }
+
+  private static func host(
+    _ authority: ArraySlice<UInt8>
+  ) throws(Invalid) -> (String, Bool, ArraySlice<UInt8>?) {
+    guard authority.first == 0x5B else {
+      let colon = authority.firstIndex(of: 0x3A)
+      let name = authority[..<(colon ?? authority.endIndex)]
+      let (host, isIPAddress) = try nameOrIPv4(name)
+      return (host, isIPAddress, colon.map { authority[($0 + 1)...] })
+    }
+    guard let bracket = authority.firstIndex(of: 0x5D) else {
+      throw Invalid("the URL's host begins with [ and has no ]")
+    }
+    let text = String(decoding: authority[(authority.startIndex + 1)..<bracket], as: UTF8.self)
+    guard text.utf8.contains(0x3A), !text.utf8.contains(0x25), isAddress(text) else {
+      throw Invalid("the URL's host in brackets is no IPv6 address")
+    }
+    let after = authority[(bracket + 1)...]
+    guard after.isEmpty || after.first == 0x3A else {
+      throw Invalid("the URL has something other than a port after the host's ]")
+    }
+    return (text.lowercased(), true, after.isEmpty ? nil : after.dropFirst())
+  }
+
+  private static func nameOrIPv4(_ name: ArraySlice<UInt8>) throws(Invalid) -> (String, Bool) {
+    guard !name.isEmpty else { throw Invalid("the URL has no host") }
+    let labels = name.split(separator: 0x2E, omittingEmptySubsequences: false)
+    let isName = labels.allSatisfy { label in
+      (1...63).contains(label.count) && label.first != 0x2D && label.last != 0x2D
+        && label.allSatisfy(isNameByte)
+    }
+    guard isName, name.count <= 253 else {
+      throw Invalid("the URL's host is no host name (letters, digits, - and . between them)")
+    }
+    let host = String(decoding: name.map(lowercased), as: UTF8.self)
+    // WHATWG URL, 3.5 "ends in a number": what looks like an address must be one.
+    guard let last = labels.last, last.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      return (host, false)
+    }
+    guard isAddress(host) else { throw Invalid("the URL's host is no IPv4 address") }
+    return (host, true)
+  }
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
+    default: false
+    }
+  }
+
+  private static func isAddress(_ text: String) -> Bool {
+    (try? SocketAddress(ipAddress: text, port: 0)) != nil
+  }
+
+  private static func port(_ text: ArraySlice<UInt8>) throws(Invalid) -> Int {
+    guard let port = decimal(text), (1...65535).contains(port), text.count <= 5 else {
+      throw Invalid("the URL's port is no number from 1 to 65535")
+    }
+    return port
+  }
+
+  private static func target(_ text: ArraySlice<UInt8>) throws(Invalid) -> String {
+    guard !text.contains(0x23) else { throw Invalid("the URL has a fragment (#): leave it out") }
+    guard !text.contains(where: { "\"<>\\^`{|}".utf8.contains($0) }) else {
+      throw Invalid("the URL's path or query has a character that must be percent-encoded")
+    }
+    for index in text.indices where text[index] == 0x25 {
+      let digits = text[(index + 1)...].prefix(2)
+      guard digits.count == 2, digits.allSatisfy({ isHexDigit($0) }) else {
+        throw Invalid("the URL has a % without two hexadecimal digits after it")
+      }
+    }
+    let target = String(decoding: text, as: UTF8.self)
+    return text.first == 0x2F ? target : "/" + target
+  }
+
+  private static func isHexDigit(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+    default: false
+    }
+  }
+}

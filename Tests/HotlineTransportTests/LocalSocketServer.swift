@@ -1,0 +1,67 @@
+import Glibc
+import HotlineCore
+import NIOCore
+import NIOPosix
+import TestSupport
+
+@testable import HotlineTransport
+
+/// A listener on a real Unix socket; each client's delegate is in the test's hands.
+final class LocalSocketServer: Sendable {
+  typealias Answer = @Sendable (ClientHandler, RecordingClientDelegate.Call) -> Void
+
+  /// All mutable state, on the loop.
+  final class State {
+    let delegate = RecordingClientDelegate()
+    let buffers = BufferPool()
+    let ledger = MemoryLedger(limit: 1 << 30)
+    var client: ClientHandler?
+  }
+
+  let directory: String
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let state: NIOLoopBoundBox<State>
+  private let channel: any Channel
+
+  init(_ limits: ClientHandlerLimits = .init(), answer: @escaping Answer) throws {
+    var template = Array("/tmp/hotline-XXXXXX".utf8CString)
+    directory = String(cString: mkdtemp(&template)!)
+    let loop = group.next()
+    let state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: loop)
+    self.state = state
+    let descriptor = try UnixSocket.bind(directory + "/s")
+    channel = try loop.flatSubmit {
+      state.value.delegate.onCall = answer
+      return LocalListener.serve(descriptor: descriptor, on: loop, backlog: 16) { _ in
+        let state = state.value
+        let client = ClientHandler(
+          number: ClientNumber(1), limits: limits, buffers: state.buffers, ledger: state.ledger,
+          delegate: state.delegate)
+        state.client = client
+        return client
+      }
+    }.wait()
+  }
+
+  func connect() throws -> UnixSocket { try UnixSocket(connectedTo: directory + "/s") }
+
+  func onLoop<Result: Sendable>(_ body: @escaping @Sendable (State) -> Result) throws -> Result {
+    try group.next().submit { [state] in body(state.value) }.wait()
+  }
+
+  /// Waits until the loop's state is as wished; false if it never is.
+  func waits(until condition: @escaping @Sendable (State) -> Bool) throws -> Bool {
+    for _ in 0..<2000 {
+      if try onLoop(condition) { return true }
+      usleep(2000)
+    }
+    return false
+  }
+
+  deinit {
+    try? channel.close().wait()
+    unlink(directory + "/s")
+    rmdir(directory)
+    group.shutdownGracefully { _ in }
+  }
+}

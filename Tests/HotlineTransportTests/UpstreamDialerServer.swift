@@ -1,0 +1,101 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOWebSocket
+import TestSupport
+
+@testable import HotlineTransport
+
+/// TLS on a real socket, for a server that is not made of the code under test.
+final class TLSServerHandler: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let server: TLSTestServer
+  private var bytesPassedOn = 0
+
+  init(_ context: TLSTestServerContext) { server = TLSTestServer(context) }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    server.receive(Array(unwrapInboundIn(data).readableBytesView))
+    sendOutput(context, promise: nil)
+    context.flush()
+    let received = server.received[bytesPassedOn...]
+    bytesPassedOn = server.received.count
+    if !received.isEmpty { context.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: received))) }
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    let bytes = Array(unwrapOutboundIn(data).readableBytesView)
+    if !bytes.isEmpty { server.write(bytes) }
+    sendOutput(context, promise: promise)
+  }
+
+  private func sendOutput(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+    context.write(wrapOutboundOut(ByteBuffer(bytes: server.takeOutput())), promise: promise)
+  }
+}
+
+/// Sends every text back and answers pings; a text `close` is answered with close 4000.
+private final class EchoHandler: ChannelInboundHandler {
+  typealias InboundIn = WebSocketFrame
+  typealias OutboundOut = WebSocketFrame
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let received = unwrapInboundIn(data)
+    let answer: WebSocketFrame
+    switch received.opcode {
+    case .ping: answer = frame(.pong, received.unmaskedData.readableBytesView)
+    case .text where received.text == "close": answer = frame(.connectionClose, [0x0F, 0xA0])
+    case .text: answer = frame(.text, received.unmaskedData.readableBytesView)
+    default: return
+    }
+    context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+  }
+}
+
+enum DialerServer {
+  /// A WebSocket server of NIO's own parts on a free port of 127.0.0.1.
+  static func start(
+    _ group: MultiThreadedEventLoopGroup, tls: TLSTestServerContext? = nil
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          if let tls { try pipeline.addHandler(TLSServerHandler(tls)) }
+          let upgrader = NIOWebSocketServerUpgrader(
+            maxFrameSize: 1 << 24,
+            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
+            upgradePipelineHandler: { channel, _ in
+              channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers([
+                  NIOWebSocketFrameAggregator(
+                    minNonFinalFragmentSize: 1, maxAccumulatedFrameCount: 10_000,
+                    maxAccumulatedFrameSize: 1 << 26),
+                  EchoHandler(),
+                ])
+              }
+            })
+          try pipeline.configureHTTPServerPipeline(
+            withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
+        }
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+  }
+
+  /// A server that takes connections and says `greeting`, or nothing.
+  static func startMute(
+    _ group: MultiThreadedEventLoopGroup, greeting: String? = nil
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
+      .childChannelInitializer { channel in
+        guard let greeting else { return channel.eventLoop.makeSucceededVoidFuture() }
+        channel.writeAndFlush(ByteBuffer(string: greeting), promise: nil)
+        return channel.eventLoop.makeSucceededVoidFuture()
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+  }
+}
