@@ -36,6 +36,9 @@ let targets: [Target] = [
   module(
     "HotlineTransport",
     ["HotlineCore", "HotlineWire", "HotlineTLS", deque, nioCore, nioPosix]),
+  // Shares nothing with the client's side but the C library: it is the daemon's independent peer.
+  module("HotlineSimulator", ["COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+  program("hotline-simulator", ["HotlineSimulator", argumentParser]),
 
   .target(
     name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
@@ -50,6 +53,7 @@ let targets: [Target] = [
       "HotlineCore", "HotlineTLS", "HotlineTransport", "TestSupport",
       nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
     ]),
+  tests("HotlineSimulatorTests", ["HotlineSimulator"]),
 ]
 
 let package = Package(

@@ -1,0 +1,124 @@
+import Foundation
+
+/// What the server reads of one message of a client.
+struct ClientMessage: Decodable {
+  /// Members that belong to the local side of a relay or to HTTP and have no place on a WebSocket.
+  static let foreignNames: Set<String> = [
+    "request_id", "hotline", "stream", "stream_options", "background", "stream_id",
+  ]
+
+  let type: String
+  /// The nested envelope's content.
+  let response: ResponseParameters?
+  /// The flat envelope's content.
+  let flat: ResponseParameters
+  /// Of steer, inject, interrupt and cancel.
+  let responseID: String?
+  /// The first top-level member that has no place here, in alphabetical order.
+  let foreignName: String?
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: MemberName.self)
+    type = try container.decode(String.self, forKey: "type")
+    foreignName = container.allKeys.map(\.stringValue).filter(Self.foreignNames.contains).min()
+    guard type == "response.create" else {
+      response = nil
+      flat = ResponseParameters()
+      responseID =
+        try container.decodeIfPresent(String.self, forKey: "response_id")
+        ?? container.decodeIfPresent(String.self, forKey: "previous_response_id")
+      return
+    }
+    responseID = nil
+    response = try container.decodeIfPresent(ResponseParameters.self, forKey: "response")
+    flat = response == nil ? try ResponseParameters(from: decoder) : ResponseParameters()
+  }
+}
+
+/// The parameters of a response that change what the simulator answers.
+struct ResponseParameters: Decodable {
+  var model: String?
+  var store: Bool?
+  var generates = true
+  var previousResponseID: String?
+  /// The last user message's text, or the last tool's output.
+  var text = ""
+  /// The first function among the tools.
+  var functionName: String?
+  var wantsJSON = false
+
+  init() {}
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: MemberName.self)
+    model = try container.decodeIfPresent(String.self, forKey: "model")
+    store = try container.decodeIfPresent(Bool.self, forKey: "store")
+    generates = try container.decodeIfPresent(Bool.self, forKey: "generate") ?? true
+    previousResponseID = try container.decodeIfPresent(
+      String.self, forKey: "previous_response_id")
+    text = try container.decodeIfPresent(Input.self, forKey: "input")?.text ?? ""
+    let tools = try container.decodeIfPresent([Tool].self, forKey: "tools") ?? []
+    functionName = tools.lazy.filter { $0.type == "function" }.compactMap(\.name).first
+    let settings = try container.decodeIfPresent(TextSettings.self, forKey: "text")
+    wantsJSON = settings?.format?.type == "json_schema"
+  }
+}
+
+/// `input`: a string, or items of which the last one that says something counts.
+private struct Input: Decodable {
+  let text: String
+
+  init(from decoder: any Decoder) throws {
+    if let text = try? decoder.singleValueContainer().decode(String.self) {
+      self.text = text
+    } else {
+      let items = try decoder.singleValueContainer().decode([Item].self)
+      text = items.last { $0.text != nil }?.text ?? ""
+    }
+  }
+
+  private struct Item: Decodable {
+    let text: String?
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: MemberName.self)
+      let role = try container.decodeIfPresent(String.self, forKey: "role")
+      if let output = try? container.decodeIfPresent(String.self, forKey: "output") {
+        text = output
+      } else if role == "assistant" {
+        text = nil
+      } else if let plain = try? container.decodeIfPresent(String.self, forKey: "content") {
+        text = plain
+      } else {
+        let parts = try container.decodeIfPresent([Part].self, forKey: "content")
+        text = parts?.compactMap(\.text).joined(separator: " ")
+      }
+    }
+  }
+
+  private struct Part: Decodable {
+    let text: String?
+  }
+}
+
+private struct Tool: Decodable {
+  let type: String?
+  let name: String?
+}
+
+private struct TextSettings: Decodable {
+  struct Format: Decodable {
+    let type: String?
+  }
+  let format: Format?
+}
+
+/// A member's name, whatever it is.
+private struct MemberName: CodingKey, ExpressibleByStringLiteral {
+  let stringValue: String
+  var intValue: Int? { nil }
+
+  init(stringLiteral value: String) { stringValue = value }
+  init?(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import NIOCore
+
+extension ConnectionHandler {
+  /// How much of a request's text is searched for marks and echoed, in characters.
+  private static let textMax = 4096
+
+  func textArrived(_ text: String) {
+    let message: ClientMessage
+    do {
+      message = try JSONDecoder().decode(ClientMessage.self, from: Data(text.utf8))
+    } catch {
+      state.statistics.violations += 1
+      return answer(ErrorEvent(code: "invalid_json", message: Self.explain(error)))
+    }
+    if let name = message.foreignName {
+      state.statistics.violations += 1
+      return answer(
+        ErrorEvent(
+          code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
+    }
+    switch message.type {
+    case "response.create": requestArrived(message)
+    case "response.cancel": cancelArrived(message)
+    case "response.steer", "response.inject", "response.interrupt": steeringArrived(message)
+    default:
+      answer(
+        ErrorEvent(
+          code: "unknown_event", message: "Unknown event type: \(message.type.prefix(64)).",
+          parameter: "type"))
+    }
+  }
+
+  private func answer(_ error: ErrorEvent) {
+    send(error)
+    flush()
+  }
+
+  private static func explain(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "The message is not valid JSON." }
+    switch error {
+    case .keyNotFound(let key, _): return "Missing member: \(key.stringValue)."
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return "Wrong type of member: \(path)."
+    default: return "The message is not valid JSON."
+    }
+  }
+}
+
+// MARK: - response.create
+
+extension ConnectionHandler {
+  private func requestArrived(_ message: ClientMessage) {
+    state.statistics.requests += 1
+    // A response whose last event has just been read may wait for nothing but this.
+    pump()
+    if run != nil {
+      state.statistics.refusedBusy += 1
+      return answer(
+        ErrorEvent(
+          status: 409, code: "response_in_progress",
+          message: "A response is in progress on this connection."))
+    }
+    if let error = envelopeError(message) ?? continuationError(message) { return answer(error) }
+    let parameters = message.response ?? message.flat
+    do {
+      start(parameters, try plan(parameters))
+    } catch {
+      answer(ErrorEvent(code: "invalid_fault", message: "\(error)", parameter: "input"))
+    }
+  }
+
+  /// What is wrong with the message's shape.
+  private func envelopeError(_ message: ClientMessage) -> ErrorEvent? {
+    switch state.behaviour.envelope {
+    case .nested where message.response == nil:
+      return ErrorEvent(
+        code: "missing_required_parameter", message: "Missing required parameter: response.",
+        parameter: "response")
+    case .flat where message.response != nil:
+      return ErrorEvent(
+        code: "unknown_parameter", message: "Unknown parameter: response.", parameter: "response")
+    case .nested, .flat, .both:
+      guard let nested = message.response, nested.store != false else { return nil }
+      return ErrorEvent(
+        code: "invalid_request", message: "store must be false.", parameter: "response.store")
+    }
+  }
+
+  /// Only the latest response of this very connection can be continued.
+  private func continuationError(_ message: ClientMessage) -> ErrorEvent? {
+    let id = (message.response ?? message.flat).previousResponseID
+    guard let id, id != latestResponseID else { return nil }
+    return ErrorEvent(
+      code: "previous_response_not_found",
+      message: "Previous response with id '\(id.prefix(64))' not found.",
+      parameter: "previous_response_id")
+  }
+
+  private func plan(_ parameters: ResponseParameters) throws -> FaultPlan {
+    let text = parameters.text.prefix(Self.textMax)
+    let plan = try FaultPlan(markerIn: text) ?? state.behaviour.fault ?? FaultPlan()
+    return plan.isOnce && !state.isFirst(String(text)) ? FaultPlan() : plan
+  }
+
+  private func start(_ parameters: ResponseParameters, _ plan: FaultPlan) {
+    let text = parameters.text.prefix(Self.textMax)
+    let calledFunction = parameters.functionName.flatMap { name in
+      text.contains("call the tool") ? name : nil
+    }
+    let output: ResponseScript.Output =
+      !parameters.generates
+      ? .nothing : calledFunction.map { .functionCall(name: $0) } ?? .message
+    let suffix = state.makeIDSuffix()
+    let object = ResponseObject(
+      id: "resp_\(suffix)", createdAt: Int(Date().timeIntervalSince1970),
+      model: parameters.model ?? "gpt-5.3-codex",
+      previousResponseID: parameters.previousResponseID,
+      inputTokens: parameters.text.utf8.count / 4 + 1,
+      formatType: parameters.wantsJSON ? "json_schema" : "text")
+    let answer = AnswerText(
+      answering: text, count: plan.deltas ?? state.behaviour.deltas, pieceBytes: plan.deltaBytes,
+      isJSON: parameters.wantsJSON || calledFunction != nil)
+    run = ResponseRun(
+      script: ResponseScript(object, number: suffix, output: output, answer: answer, plan: plan),
+      plan: plan, behaviour: state.behaviour)
+    state.statistics.responses += 1
+    state.responsesRunning += 1
+    if let bytes = plan.trickleBytes { trickle(bytes) }
+    pump()
+  }
+}
+
+// MARK: - Messages about a running response
+
+extension ConnectionHandler {
+  private func cancelArrived(_ message: ClientMessage) {
+    guard let run = run(named: message.responseID) else {
+      return answer(
+        ErrorEvent(code: "response_cancel_not_active", message: "No such response is running."))
+    }
+    send(text: run.script.cancel())
+    state.statistics.cancelled += 1
+    responseEnded(run, canBeContinued: false)
+    flush()
+  }
+
+  /// Inject lets the response go on; steer and interrupt end it as `response.incomplete`.
+  private func steeringArrived(_ message: ClientMessage) {
+    guard let run = run(named: message.responseID) else {
+      return answer(
+        ErrorEvent(
+          code: "response_not_found", message: "No such response is running.",
+          parameter: "response_id"))
+    }
+    send(text: #"{"type":"\#(message.type).accepted","response_id":"\#(run.script.object.id)"}"#)
+    if message.type != "response.inject" {
+      let reason = message.type == "response.steer" ? "steered" : "interrupted"
+      send(text: run.script.interrupt(reason: reason))
+      responseEnded(run, canBeContinued: true)
+    }
+    flush()
+  }
+
+  /// The running response if the id is its own or not given.
+  private func run(named id: String?) -> ResponseRun? {
+    guard let run, id == nil || id == run.script.object.id else { return nil }
+    return run
+  }
+}

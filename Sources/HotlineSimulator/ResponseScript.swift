@@ -1,0 +1,179 @@
+/// The events of one response, made one by one in the order in which the server sends them.
+struct ResponseScript {
+  /// What the response consists of.
+  enum Output: Equatable {
+    case message
+    case functionCall(name: String)
+    /// A warm-up (`generate:false`): an id and no output.
+    case nothing
+  }
+
+  /// Which event comes next.
+  private enum Position {
+    case created
+    case inProgress
+    case itemAdded
+    case partAdded
+    case delta(Int)
+    case textDone
+    case partDone
+    case itemDone
+    case terminal
+    case late
+    case over
+  }
+
+  let object: ResponseObject
+  let output: Output
+  let ending: ResponseEnding
+  private let answer: AnswerText
+  private let itemID: String
+  private let isLateAfterTerminal: Bool
+  private var position = Position.created
+  private var sequenceNumber = 0
+  private var text = ""
+
+  init(
+    _ object: ResponseObject, number: String, output: Output, answer: AnswerText, plan: FaultPlan
+  ) {
+    self.object = object
+    self.output = output
+    self.answer = answer
+    itemID = output == .message ? "msg_\(number)" : "fc_\(number)"
+    ending = plan.ending
+    isLateAfterTerminal = plan.isLateAfterTerminal
+  }
+
+  /// The number of the delta that comes next, nil if something else does.
+  var nextDelta: Int? {
+    if case .delta(let index) = position { index } else { nil }
+  }
+
+  /// Deltas that have been made.
+  private(set) var deltasMade = 0
+
+  /// The next event, nil when there is none.
+  mutating func next() -> String? {
+    switch position {
+    case .created:
+      position = .inProgress
+      return event("response.created", #""response":\#(object.json(status: "in_progress"))"#)
+    case .inProgress:
+      position = output == .nothing ? .terminal : .itemAdded
+      return event("response.in_progress", #""response":\#(object.json(status: "in_progress"))"#)
+    case .itemAdded:
+      position = output == .message ? .partAdded : firstDelta
+      return event(
+        "response.output_item.added", #""output_index":0,"item":\#(item(status: "in_progress"))"#)
+    case .partAdded:
+      position = firstDelta
+      return event("response.content_part.added", #"\#(place),"part":\#(part)"#)
+    case .delta(let index):
+      return delta(index)
+    case .textDone:
+      position = output == .message ? .partDone : .itemDone
+      return textDone()
+    case .partDone:
+      position = .itemDone
+      return event("response.content_part.done", #"\#(place),"part":\#(part)"#)
+    case .itemDone:
+      position = ending == .none ? .over : .terminal
+      return event(
+        "response.output_item.done", #""output_index":0,"item":\#(item(status: "completed"))"#)
+    case .terminal:
+      position = isLateAfterTerminal ? .late : .over
+      return terminal(ending)
+    case .late:
+      position = .over
+      return event("response.output_text.delta", #"\#(place),"delta":"late""#)
+    case .over:
+      return nil
+    }
+  }
+
+  /// The event that ends the response before its time, `incomplete` for this reason.
+  mutating func interrupt(reason: String) -> String {
+    position = .over
+    return terminal(.incomplete, reason: reason)
+  }
+
+  /// Realtime's terminal event of a response that its client cancelled.
+  mutating func cancel() -> String {
+    position = .over
+    let details =
+      #""status_details":{"type":"cancelled","reason":"client_cancelled"},"usage":\#(usage)"#
+    let response = #"{"id":"\#(object.id)","object":"response","status":"cancelled",\#(details)}"#
+    return event("response.done", #""response":\#(response)"#)
+  }
+
+  private var firstDelta: Position { answer.count > 0 ? .delta(0) : .textDone }
+
+  private var place: String { #""item_id":"\#(itemID)","output_index":0,"content_index":0"# }
+
+  private var part: String {
+    #"{"type":"output_text","text":\#(JSONText.quoted(text)),"annotations":[]}"#
+  }
+
+  private mutating func event(_ type: String, _ members: String) -> String {
+    defer { sequenceNumber += 1 }
+    return #"{"type":"\#(type)",\#(members),"sequence_number":\#(sequenceNumber)}"#
+  }
+
+  private mutating func delta(_ index: Int) -> String {
+    let piece = answer.piece(index)
+    text += piece
+    deltasMade += 1
+    position = index + 1 < answer.count ? .delta(index + 1) : .textDone
+    guard output == .message else {
+      return event(
+        "response.function_call_arguments.delta",
+        #""item_id":"\#(itemID)","output_index":0,"delta":\#(JSONText.quoted(piece))"#)
+    }
+    return event(
+      "response.output_text.delta", #"\#(place),"delta":\#(JSONText.quoted(piece)),"logprobs":[]"#)
+  }
+
+  private mutating func textDone() -> String {
+    guard case .functionCall(let name) = output else {
+      return event(
+        "response.output_text.done", #"\#(place),"text":\#(JSONText.quoted(text)),"logprobs":[]"#)
+    }
+    let members = #""name":\#(JSONText.quoted(name)),"arguments":\#(JSONText.quoted(text))"#
+    return event(
+      "response.function_call_arguments.done",
+      #""item_id":"\#(itemID)","output_index":0,\#(members)"#)
+  }
+
+  private func item(status: String) -> String {
+    guard case .functionCall(let name) = output else {
+      let content = status == "in_progress" ? "" : part
+      let rest = #""role":"assistant","content":[\#(content)]"#
+      return #"{"id":"\#(itemID)","type":"message","status":"\#(status)",\#(rest)}"#
+    }
+    let call = #""call_id":"call_\#(itemID.dropFirst(3))","name":\#(JSONText.quoted(name))"#
+    let arguments = #""arguments":\#(JSONText.quoted(text))"#
+    return
+      #"{"id":"\#(itemID)","type":"function_call","status":"\#(status)",\#(call),\#(arguments)}"#
+  }
+
+  private var usage: String {
+    let input = object.inputTokens
+    let cached = object.previousResponseID == nil ? 0 : input
+    return #"{"input_tokens":\#(input),"input_tokens_details":{"cached_tokens":\#(cached)},"#
+      + #""output_tokens":\#(deltasMade),"output_tokens_details":{"reasoning_tokens":0},"#
+      + #""total_tokens":\#(input + deltasMade)}"#
+  }
+
+  private mutating func terminal(_ ending: ResponseEnding, reason: String? = nil) -> String {
+    let status = ending == .none ? "completed" : ending.rawValue
+    let outcome = ResponseObject.Outcome(
+      output: output == .nothing ? "" : item(status: status == "failed" ? "incomplete" : status),
+      usage: usage,
+      error: ending == .failed
+        ? #"{"code":"server_error","message":"The simulated model failed as ordered."}"# : "null",
+      incompleteDetails: ending == .incomplete
+        ? #"{"reason":"\#(reason ?? "max_output_tokens")"}"# : "null")
+    return event(
+      "response.\(status)", #""response":\#(object.json(status: status, outcome: outcome))"#)
+  }
+}

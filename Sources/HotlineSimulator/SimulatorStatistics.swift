@@ -1,0 +1,45 @@
+import Foundation
+
+/// What the simulator has seen since it was made.
+package struct SimulatorStatistics: Codable, Equatable, Sendable {
+  /// TCP connections accepted.
+  package var connections = 0
+  /// WebSocket connections open at this moment.
+  package var open = 0
+  /// TLS handshakes that ended well, resumed ones among them.
+  package var handshakes = 0
+  package var resumedHandshakes = 0
+  package var failedHandshakes = 0
+  package var upgrades = 0
+  package var refusedUpgrades = 0
+  /// `response.create` messages, refused ones among them.
+  package var requests = 0
+  /// Requests for which a response was started.
+  package var responses = 0
+  /// Responses whose terminal event was `response.completed`.
+  package var completed = 0
+  package var cancelled = 0
+  /// Requests that came while the connection was busy.
+  package var refusedBusy = 0
+  /// Most responses that ran at once.
+  package var responsesAtOnceMax = 0
+  /// Error events sent.
+  package var errors = 0
+  /// Text messages sent.
+  package var messagesSent = 0
+  package var pings = 0
+  package var pongs = 0
+  package var closesReceived = 0
+  /// Connections that ended without a close frame from the client.
+  package var ended = 0
+  /// Frames and messages of the client that break RFC 6455, or members that are not the server's.
+  package var violations = 0
+
+  /// One line of JSON with the members in alphabetical order.
+  package var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let data = (try? encoder.encode(self)) ?? Data("{}".utf8)
+    return String(decoding: data, as: UTF8.self)
+  }
+}

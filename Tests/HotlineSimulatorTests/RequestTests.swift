@@ -1,0 +1,123 @@
+import HotlineSimulator
+import Testing
+
+@Suite struct RequestTests {
+  @Test func aSecondRequestWhileBusyIsRefusedAndCounted() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("first [[fault: silence after 1]]")
+      #expect(type(of: socket.text()) == "response.created")
+      socket.request("second")
+      #expect(code(of: socket.text()) == "response_in_progress")
+      #expect(try await simulator.statistics().refusedBusy == 1)
+    }
+  }
+
+  @Test(arguments: [
+    ("nested", #"{"type":"response.create","input":"Hi"}"#, "missing_required_parameter"),
+    ("nested", #"{"type":"response.create","response":{"input":"Hi"}}"#, "invalid_request"),
+    (
+      "nested", #"{"type":"response.create","response":{"input":"Hi","store":true}}"#,
+      "invalid_request"
+    ),
+    ("flat", #"{"type":"response.create","response":{"input":"Hi"}}"#, "unknown_parameter"),
+    ("both", #"{"type":"response.create","response":{"input":"Hi"}}"#, "invalid_request"),
+    ("both", #"{"type":"response.create","input":17}"#, "invalid_json"),
+    ("both", #"{"type":"session.update"}"#, "unknown_event"),
+    ("both", #"{"no":"type"}"#, "invalid_json"),
+    ("both", "no JSON", "invalid_json"),
+    ("both", #"{"type":"response.create","request_id":"a","input":"Hi"}"#, "unknown_parameter"),
+    ("both", #"{"type":"response.create","input":"[[fault: oops]]"}"#, "invalid_fault"),
+  ])
+  func badRequestsAreRefused(envelope: String, message: String, expected: String) async throws {
+    try await withSimulator(["envelope": envelope]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.send(message)
+      #expect(code(of: socket.text()) == expected)
+      #expect(try await simulator.statistics().errors == 1)
+    }
+  }
+
+  @Test(arguments: ["flat", "both"])
+  func flatRequestsAreAnsweredWhereTheyAreTaken(envelope: String) async throws {
+    try await withSimulator(["envelope": envelope]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.send(#"{"type":"response.create","model":"m","input":"Hi"}"#)
+      #expect(socket.answer().messages.map(type(of:)).last == "response.completed")
+    }
+  }
+
+  @Test func cancelEndsTheRunningResponseAsRealtimeDoes() async throws {
+    try await withSimulator(["gap-ms": "10000", "deltas": "3"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.send(#"{"type":"response.cancel"}"#)
+      #expect(code(of: socket.text()) == "response_cancel_not_active")
+      socket.request("Hi")
+      #expect(type(of: socket.text()) == "response.created")
+      socket.send(#"{"type":"response.cancel"}"#)
+      let last = socket.answer().messages.last ?? ""
+      #expect(type(of: last) == "response.done")
+      #expect((object(last)["response"] as? [String: Any])?["status"] as? String == "cancelled")
+      socket.request("Hi [[fault: gap 0]]")
+      #expect(socket.answer().messages.map(type(of:)).last == "response.completed")
+      #expect(try await simulator.statistics().cancelled == 1)
+    }
+  }
+
+  @Test func injectIsAcceptedAndSteerEndsTheResponse() async throws {
+    try await withSimulator(["gap-ms": "10000", "deltas": "3"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("Hi [[fault: silence after 1]]")
+      let created = object(socket.text())["response"] as? [String: Any]
+      let id = created?["id"] as? String ?? ""
+      socket.send(#"{"type":"response.inject","response_id":"\#(id)","input":"x"}"#)
+      #expect(type(of: socket.text()) == "response.inject.accepted")
+      socket.send(#"{"type":"response.steer","previous_response_id":"other","input":"x"}"#)
+      #expect(code(of: socket.text()) == "response_not_found")
+      socket.send(#"{"type":"response.steer","previous_response_id":"\#(id)","input":"x"}"#)
+      #expect(type(of: socket.text()) == "response.steer.accepted")
+      let last = socket.text()
+      #expect(type(of: last) == "response.incomplete")
+      #expect(last.contains(#""incomplete_details":{"reason":"steered"}"#))
+    }
+  }
+
+  @Test func framesThatAreNotMaskedAreAViolation() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.sendFrame(0x81, Array("{}".utf8), masked: false)
+      #expect(socket.next() == .close(code: 1002, reason: "unmasked frame"))
+      #expect(try await simulator.statistics().violations == 1)
+    }
+  }
+
+  @Test func fragmentsAreJoinedAndTextMustBeUTF8() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.sendFrame(0x01, Array(#"{"type":"respon"#.utf8))
+      socket.sendFrame(0x89, [7])
+      socket.sendFrame(0x80, Array(#"se.cancel"}"#.utf8))
+      #expect(socket.next() == .pong([7]))
+      #expect(code(of: socket.text()) == "response_cancel_not_active")
+      socket.sendFrame(0x81, [0xC3, 0x28])
+      #expect(socket.next() == .close(code: 1007, reason: "not UTF-8"))
+    }
+  }
+
+  @Test func aMessageOverTheLimitIsClosedWith1009() async throws {
+    try await withSimulator(["message-bytes-max": "100"]) { simulator in
+      let atLimit = try PlainWebSocket(port: simulator.port)
+      atLimit.sendFrame(0x81, Array(#"{"type":"x"}"#.utf8) + Array(repeating: 0x20, count: 88))
+      #expect(code(of: atLimit.text()) == "unknown_event")
+      atLimit.sendFrame(0x81, Array(#"{"type":"x"}"#.utf8) + Array(repeating: 0x20, count: 89))
+      #expect(atLimit.next() == .close(code: 1009, reason: "message too big"))
+    }
+  }
+}
+
+extension PlainWebSocket {
+  /// The next input's text, empty if it is no text message.
+  func text() -> String {
+    if case .text(let text) = next() { text } else { "" }
+  }
+}

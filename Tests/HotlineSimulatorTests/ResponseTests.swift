@@ -1,0 +1,146 @@
+import Foundation
+import HotlineSimulator
+import Testing
+
+@Suite struct ResponseTests {
+  @Test func eventsComeInTheDocumentedOrder() async throws {
+    try await withSimulator(["deltas": "2"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("What is WebSocket?")
+      let messages = socket.answer().messages
+      #expect(
+        messages.map(type(of:)) == [
+          "response.created", "response.in_progress", "response.output_item.added",
+          "response.content_part.added", "response.output_text.delta",
+          "response.output_text.delta", "response.output_text.done", "response.content_part.done",
+          "response.output_item.done", "response.completed",
+        ])
+      #expect(messages.map { object($0)["sequence_number"] as? Int } == Array(0..<10))
+    }
+  }
+
+  @Test func deltasAddUpToTheFinalTextAndUsageCountsThem() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("one two \"three\"")
+      let messages = socket.answer().messages
+      let text = messages.compactMap { object($0)["delta"] as? String }.joined()
+      #expect(text == #"Echo: one two "three""#)
+      let response = object(messages.last ?? "")["response"] as? [String: Any]
+      let item = (response?["output"] as? [[String: Any]])?.first
+      let part = (item?["content"] as? [[String: Any]])?.first
+      #expect(part?["text"] as? String == text)
+      let usage = response?["usage"] as? [String: Any]
+      #expect(usage?["output_tokens"] as? Int == 4)
+      #expect((usage?["total_tokens"] as? Int ?? 0) == (usage?["input_tokens"] as? Int ?? 0) + 4)
+    }
+  }
+
+  @Test func everyDeltaCarriesTheMark() async throws {
+    try await withSimulator(["deltas": "7"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("mark=K-42 and some words [[fault: size 3]]")
+      let deltas = socket.answer().messages.compactMap { object($0)["delta"] as? String }
+      #expect(deltas.count == 7)
+      #expect(deltas.allSatisfy { $0.contains("K-42") })
+    }
+  }
+
+  @Test func sizeIsTheBytesOfADelta() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("a b c [[fault: size 40, deltas 5]]")
+      let deltas = socket.answer().messages.compactMap { object($0)["delta"] as? String }
+      #expect(deltas.map(\.utf8.count) == [40, 40, 40, 40, 40])
+    }
+  }
+
+  @Test func noDeltasMakeAnEmptyText() async throws {
+    try await withSimulator(["deltas": "0"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("Hi")
+      let messages = socket.answer().messages
+      #expect(messages.count == 8)
+      #expect(messages.allSatisfy { object($0)["delta"] == nil })
+    }
+  }
+
+  @Test func aToolIsCalledWhenTheTextAsksForIt() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request(
+        "call the tool", #","tools":[{"type":"function","name":"weather","parameters":{}}]"#)
+      let messages = socket.answer().messages
+      let types = messages.map(type(of:))
+      #expect(types.contains("response.function_call_arguments.delta"))
+      #expect(types.suffix(3).first == "response.function_call_arguments.done")
+      let response = object(messages.last ?? "")["response"] as? [String: Any]
+      let item = (response?["output"] as? [[String: Any]])?.first
+      #expect(item?["type"] as? String == "function_call")
+      #expect(item?["name"] as? String == "weather")
+      #expect(object(item?["arguments"] as? String ?? "")["answer"] != nil)
+    }
+  }
+
+  @Test func structuredOutputIsAJSONDocument() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request(#"say "x""#, #","text":{"format":{"type":"json_schema","name":"a"}}"#)
+      let messages = socket.answer().messages
+      let text = messages.compactMap { object($0)["delta"] as? String }.joined()
+      #expect(object(text)["answer"] as? String == #"Echo: say "x""#)
+    }
+  }
+
+  @Test func aWarmUpHasAnIdAndNoOutput() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("Hi", #","generate":false"#)
+      let messages = socket.answer().messages
+      #expect(messages.map(type(of:)).last == "response.completed")
+      #expect(messages.count == 3)
+    }
+  }
+
+  @Test func onlyTheLatestResponseOfTheConnectionCanBeContinued() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      func ask(_ members: String = "") -> String? {
+        socket.request("Hi", members)
+        return socket.answer().messages.last
+      }
+      func id(_ message: String?) -> String {
+        (object(message ?? "")["response"] as? [String: Any])?["id"] as? String ?? ""
+      }
+      let first = id(ask())
+      let second = id(ask(#","previous_response_id":"\#(first)""#))
+      #expect(second != "")
+      #expect(second != first)
+      let stale = ask(#","previous_response_id":"\#(first)""#)
+      #expect(code(of: stale) == "previous_response_not_found")
+      #expect(object(stale ?? "")["status"] as? Int == 400)
+      let other = try PlainWebSocket(port: simulator.port)
+      other.request("Hi", #","previous_response_id":"\#(second)""#)
+      #expect(code(of: other.answer().messages.last) == "previous_response_not_found")
+    }
+  }
+
+  @Test func inputMayBeAStringAndTheLastUserMessageCounts() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      func text(_ input: String) -> String {
+        socket.send(
+          #"{"type":"response.create","response":{"store":false,"input":\#(input)}}"#)
+        return socket.answer().messages.compactMap { object($0)["delta"] as? String }.joined()
+      }
+      #expect(text(#""plain""#) == "Echo: plain")
+      #expect(
+        text(#"[{"role":"user","content":"a"},{"role":"user","content":"b"}]"#) == "Echo: b")
+      #expect(
+        text(
+          #"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#) == "Echo: a")
+      #expect(
+        text(#"[{"type":"function_call_output","call_id":"c","output":"22 C"}]"#) == "Echo: 22 C")
+    }
+  }
+}
