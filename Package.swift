@@ -30,12 +30,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let targets: [Target] = [
   .systemLibrary(name: "COpenSSL"),
+  .systemLibrary(name: "CSystemd"),
   module("HotlineCore", [deque, heap]),
   module("HotlineWire", ["HotlineCore"]),
   module("HotlineTLS", ["COpenSSL"]),
   module(
     "HotlineTransport",
     ["HotlineCore", "HotlineWire", "HotlineTLS", deque, nioCore, nioPosix]),
+  module("HotlineSystem", ["CSystemd", logging]),
   // Shares nothing with the client's side but the C library: it is the daemon's independent peer.
   module("HotlineSimulator", ["COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
   program("hotline-simulator", ["HotlineSimulator", argumentParser]),
@@ -53,6 +55,7 @@ let targets: [Target] = [
       "HotlineCore", "HotlineTLS", "HotlineTransport", "TestSupport",
       nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
     ]),
+  tests("HotlineSystemTests", ["HotlineSystem", logging]),
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
 ]
 
