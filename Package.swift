@@ -38,8 +38,15 @@ let targets: [Target] = [
     "HotlineTransport",
     ["HotlineCore", "HotlineWire", "HotlineTLS", deque, nioCore, nioPosix]),
   module("HotlineSystem", ["CSystemd", logging]),
+  module(
+    "HotlineDaemon",
+    [
+      "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "HotlineSystem",
+      deque, logging, nioCore, nioPosix, toml,
+    ]),
   // Shares nothing with the client's side but the C library: it is the daemon's independent peer.
   module("HotlineSimulator", ["COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+  program("hotlined", ["HotlineCore", "HotlineDaemon", argumentParser]),
   program("hotline-simulator", ["HotlineSimulator", argumentParser]),
 
   .target(
@@ -56,6 +63,12 @@ let targets: [Target] = [
       nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
     ]),
   tests("HotlineSystemTests", ["HotlineSystem", logging]),
+  tests(
+    "HotlineDaemonTests",
+    [
+      "HotlineCore", "HotlineTransport", "HotlineSystem", "HotlineDaemon", "HotlineSimulator",
+      "TestSupport", logging, nioCore, nioPosix,
+    ]),
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
 ]
 

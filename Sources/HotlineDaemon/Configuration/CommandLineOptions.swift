@@ -1,0 +1,15 @@
+/// The daemon's flags as given; nil where they were not.
+package struct CommandLineOptions: Hashable, Sendable {
+  /// `--config FILE`: has to exist.
+  package var config: String?
+  package var socket: String?
+  /// `--url`, `--api-key-file` and `--ca-file` belong to the default upstream alone.
+  package var url: String?
+  package var apiKeyFile: String?
+  package var caFile: String?
+  package var logLevel: String?
+  /// `--check-config`: tell what is wrong and end.
+  package var checkConfig = false
+
+  package init() {}
+}

@@ -1,0 +1,92 @@
+import HotlineCore
+import Logging
+
+/// What the daemon runs by: the configuration file, the environment and the flags, checked.
+///
+/// An immutable value without secrets: where a key lies is in it, the key is not, see
+/// ``UpstreamKeys``. Header values are in it, so it is not to be printed.
+package struct Configuration: Hashable, Sendable {
+  /// Where a value came from. What ``Configuration/origins`` does not list is a default.
+  package enum Origin: String, Hashable, Sendable {
+    case `default`, file, environment, flag
+  }
+
+  /// What requests get filled in where they leave it out.
+  package struct RequestDefaults: Hashable, Sendable {
+    package var model: String?
+    package var instructions: String?
+
+    package init() {}
+  }
+
+  /// Path of the daemon's own socket; nil where the service manager passed one.
+  package var socketPath: String?
+  package var limits = Limits()
+  package var defaults = RequestDefaults()
+  /// Never empty; in the order of their names.
+  package var upstreams: [UpstreamConfiguration]
+  /// Index in ``upstreams`` of the one that requests go to which name none.
+  package var defaultUpstream: Int
+  package var logLevel = Logger.Level.info
+  /// The file that was read, if there was one.
+  package var file: String?
+  /// By full key (`socket.path`, `upstream.NAME.url`).
+  package var origins: [String: Origin] = [:]
+}
+
+/// One server that requests may go to.
+package struct UpstreamConfiguration: Hashable, Sendable {
+  /// How a request is wrapped on the way to the server.
+  package enum Envelope: String, Hashable, Sendable, CaseIterable {
+    /// `{"type":"response.create","response":{…}}`
+    case nested
+    /// The fields beside `type`.
+    case flat
+  }
+
+  /// Where a response can be continued by its id.
+  package enum Continuation: String, Hashable, Sendable, CaseIterable {
+    /// On the connection that made it alone.
+    case connection
+    /// On any connection: the server stores responses.
+    case anywhere
+  }
+
+  /// A header of the upgrade request, beside the handshake's own.
+  package struct Header: Hashable, Sendable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// 1–64 characters of `[A-Za-z0-9_-]`.
+  package var name: String
+  package var endpoint: UpstreamURL
+  package var headers: [Header]
+  package var envelope: Envelope
+  /// `store` is sent as false and must not be asked for otherwise.
+  package var storeFalse: Bool
+  package var continuation: Continuation
+  /// PEM file of the certificate authorities to trust instead of the system's.
+  package var caFile: String?
+  package var limits: UpstreamLimits
+  package var keyPolicy: KeyPolicy
+
+  /// As configured. Its query may hold secrets: print ``UpstreamURL/displayed`` instead.
+  package var url: String { endpoint.text }
+
+  init(name: String, preset: Preset) {
+    self.name = name
+    endpoint = preset.endpoint
+    headers = preset.headers
+    envelope = preset.envelope
+    storeFalse = preset.storeFalse
+    continuation = preset.continuation
+    limits = preset.limits
+    keyPolicy = .lookup([])
+  }
+}

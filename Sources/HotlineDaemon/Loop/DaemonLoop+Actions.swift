@@ -1,0 +1,236 @@
+import HotlineCore
+import HotlineTransport
+import HotlineWire
+import Logging
+import NIOCore
+
+/// The broker's imperatives, carried out.
+extension DaemonLoop {
+  func perform(_ actions: [Action]) {
+    for action in actions { perform(action) }
+  }
+
+  private func perform(_ action: Action) {
+    switch action {
+    case .accept(let number, let madeID): accept(number, madeID: madeID)
+    case .refuse(let client, let error): refuse(client, error)
+    case .send(let number, let connection, _): send(number, on: connection)
+    case .forward(_, let connection, _, let responseID): forward(to: connection, responseID)
+    case .deliver(let number): deliver(number)
+    case .notifyQueued(let number, let position, let reason):
+      notifyQueued(number, position, reason)
+    case .finish(let number, let error, let completion): finish(number, error, completion)
+    case .dial(let connection, let upstream): dial(connection, upstream)
+    case .sendPing(let connection, let id): links[connection]?.handler?.ping(id: id)
+    case .closeConnection(let connection, let reason): close(connection, reason)
+    case .closeClient(let number): closeClient(number)
+    case .stop: onStop?()
+    }
+  }
+
+  // MARK: Requests
+
+  private func accept(_ number: RequestNumber, madeID: ByteString?) {
+    guard case .request(let client, let request, let message, let spelling) = atHand else {
+      preconditionFailure("a request was accepted that no line brought")
+    }
+    let idSpelling = spelling ?? madeID.map { JSONString.spelling(of: $0) } ?? []
+    onChange?()
+    requests[number] = RequestRecord(
+      number: number, client: client, idSpelling: idSpelling,
+      tag: request.options.tag?.description, message: message.withoutSlack(), ledger: ledger)
+  }
+
+  private func send(_ number: RequestNumber, on connection: ConnectionNumber) {
+    guard let record = requests[number], let link = links[connection],
+      let handler = link.handler, let message = record.message
+    else { preconditionFailure("a request or a connection to send on is gone") }
+    link.running = record
+    handler.send(message, token: number.rawValue)
+  }
+
+  /// Control messages that may wait for one server to read on.
+  private static let controlMessagesUnsentMax = 16
+
+  private func forward(to connection: ConnectionNumber, _ responseID: ByteString) {
+    guard case .control(let client, let control, let line) = atHand, let link = links[connection]
+    else { preconditionFailure("a control message was forwarded that no line brought") }
+    let dialect = upstreams[link.upstream.rawValue].dialect
+    do throws(HotlineError) {
+      guard link.handler?.messagesUnsent ?? 0 < Self.controlMessagesUnsentMax else {
+        throw HotlineError(
+          .queueFull, "the server does not take control messages as fast as they come; wait",
+          origin: .upstream, isRetryable: true)
+      }
+      let message = try dialect.message(for: control, responseID: responseID)
+      let copy = line.withoutSlack()
+      link.handler?.send(OutboundMessage(line: copy, message), token: 0)
+    } catch {
+      let spelling = line.bytes(in: control.idSpelling)
+      writeOwn(LocalLine.Failure(requestID: spelling, error: error, isAccepted: false), to: client)
+    }
+  }
+
+  private func deliver(_ number: RequestNumber) {
+    guard case .event(let event) = atHand, let record = requests[number],
+      let client = record.client
+    else { return }
+    event.write(to: client, idSpelling: record.idSpelling, scratch: &scratch)
+    markDirty(client)
+  }
+
+  private func notifyQueued(_ number: RequestNumber, _ position: Int, _ reason: QueuedReason) {
+    guard let record = requests[number], let client = record.client else { return }
+    let line = LocalLine.Queued(
+      requestID: record.idSpelling, position: position, reason: .init(reason))
+    write(to: client) { line.append(to: &$0) }
+  }
+
+  private func finish(
+    _ number: RequestNumber, _ error: HotlineError?, _ completion: Completion
+  ) {
+    guard let record = requests.removeValue(forKey: number) else {
+      preconditionFailure("a request ended twice")
+    }
+    onChange?()
+    if let connection = completion.connection, links[connection]?.running === record {
+      links[connection]?.running = nil
+      if let link = links[connection] { release(link) }
+    }
+    record.releaseMessage()
+    logEnd(record, error, completion)
+    guard let client = record.client else { return }
+    write(to: client) { bytes in
+      if let error {
+        LocalLine.Failure(requestID: record.idSpelling, error: error, isAccepted: true)
+          .append(to: &bytes)
+      }
+      let name = upstreams[completion.upstream.rawValue].configuration.name
+      LocalLine.Done(record.idSpelling, completion, upstream: name).append(to: &bytes)
+    }
+  }
+
+  private func logEnd(
+    _ record: RequestRecord, _ error: HotlineError?, _ completion: Completion
+  ) {
+    log.debug(
+      "request ended",
+      metadata: [
+        "request": "\(record.number.rawValue)", "outcome": "\(completion.outcome.rawValue)",
+        "code": "\(error?.code.rawValue ?? "none")",
+        "tag": "\(record.tag ?? record.client.map(commandName) ?? "none")",
+        "connection": "\(completion.connection?.rawValue ?? 0)",
+      ])
+  }
+
+  // MARK: Clients
+
+  private func refuse(_ number: ClientNumber, _ error: HotlineError) {
+    let spelling: [UInt8]? =
+      switch atHand {
+      case .request(_, _, _, let spelling), .line(_, let spelling): spelling
+      case .control(_, let control, let line): line.bytes(in: control.idSpelling)
+      case .nothing, .event: nil
+      }
+    guard let client = clients[number] else { return }
+    writeOwn(LocalLine.Failure(requestID: spelling, error: error, isAccepted: false), to: client)
+  }
+
+  private func closeClient(_ number: ClientNumber) {
+    clients[number]?.close(lingers: true)
+  }
+
+  func writeOwn(_ line: LocalLine.Failure, to client: ClientHandler) {
+    writeOwn(to: client) { line.append(to: &$0) }
+  }
+
+  /// A line of the daemon's own that is no answer to a request.
+  func writeOwn(to client: ClientHandler, _ fill: (inout [UInt8]) -> Void) {
+    scratch.removeAll(keepingCapacity: true)
+    fill(&scratch)
+    client.writeOwn(scratch)
+    markDirty(client)
+  }
+
+  private func write(to client: ClientHandler, _ fill: (inout [UInt8]) -> Void) {
+    scratch.removeAll(keepingCapacity: true)
+    fill(&scratch)
+    client.write(scratch)
+    markDirty(client)
+  }
+
+  // MARK: Connections
+
+  private func dial(_ connection: ConnectionNumber, _ upstream: UpstreamIndex) {
+    let runtime = upstreams[upstream.rawValue]
+    let link = UpstreamLink(connection, of: upstream)
+    links[connection] = link
+    link.handler = dialer.dial(
+      connection, to: runtime.endpoint, options: runtime.options, delegate: self)
+  }
+
+  private func close(_ connection: ConnectionNumber, _ reason: CloseReason) {
+    guard let link = links[connection] else { return }
+    link.running = nil
+    log.log(
+      level: reason.isRoutine ? .debug : .notice, "upstream connection closed by the daemon",
+      metadata: [
+        "upstream": "\(upstreams[link.upstream.rawValue].configuration.name)",
+        "connection": "\(connection.rawValue)", "reason": "\(reason.rawValue)",
+      ])
+    switch reason {
+    case .pongTimeout: link.handler?.drop(reason.rawValue)
+    case .unexpectedEvent: link.handler?.close(code: 1002, reason: reason.rawValue)
+    case .idleLimit, .ageLimit, .surplus, .abandoned, .abandonedTimeout, .refusedByServer,
+      .errorInResponse, .steered, .shutdown:
+      link.handler?.close(code: 1000, reason: "")
+    }
+  }
+}
+
+extension CloseReason {
+  fileprivate var isRoutine: Bool {
+    switch self {
+    case .idleLimit, .ageLimit, .surplus, .abandoned, .steered, .shutdown: true
+    case .pongTimeout, .abandonedTimeout, .unexpectedEvent, .refusedByServer, .errorInResponse:
+      false
+    }
+  }
+}
+
+extension LocalLine.Queued.Reason {
+  init(_ reason: QueuedReason) {
+    switch reason {
+    case .busy: self = .busy
+    case .connecting: self = .connecting
+    case .backoff: self = .backoff
+    case .order: self = .order
+    case .rateLimit: self = .rateLimit
+    }
+  }
+}
+
+extension LocalLine.Done {
+  init(_ idSpelling: [UInt8], _ completion: Completion, upstream: String) {
+    let outcome: Outcome =
+      switch completion.outcome {
+      case .completed: .completed
+      case .incomplete: .incomplete
+      case .failed: .failed
+      case .error: .error
+      case .cancelled: .cancelled
+      }
+    self.init(
+      requestID: idSpelling, outcome: outcome, isResent: completion.isResent,
+      eventCount: completion.events)
+    responseID = completion.responseID
+    self.upstream = upstream
+    connection = completion.connection
+    isReused = completion.isReused
+    usage = completion.usage?.bytes
+    queued = completion.queued
+    firstEvent = completion.firstEvent
+    firstText = completion.firstText
+    total = completion.total
+  }
+}

@@ -1,0 +1,192 @@
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import HotlineWire
+import Logging
+import NIOCore
+
+/// What local clients say.
+extension DaemonLoop: ClientHandlerDelegate {
+  /// A handler for a connection that was just accepted.
+  func makeClient(descriptor: CInt) -> ClientHandler {
+    var clientLimits = ClientHandlerLimits()
+    clientLimits.lineBytesMax = limits.lineBytesMax
+    let client = ClientHandler(
+      number: ClientNumber(nextClient), limits: clientLimits, buffers: buffers, ledger: ledger,
+      delegate: self)
+    nextClient += 1
+    // Without credentials the uid is one that nobody has, and is refused.
+    let peer = PeerCredentials.of(descriptor: descriptor)
+    client.uid = peer?.uid ?? .max
+    client.processID = peer?.pid ?? 0
+    return client
+  }
+
+  /// The client's command, looked up when somebody wants to know: most clients are gone before.
+  func commandName(of client: ClientHandler) -> String {
+    if let name = client.commandName { return name }
+    let name = PeerCredentials.commandName(ofProcess: client.processID) ?? "?"
+    client.commandName = name
+    return name
+  }
+
+  func clientConnected(_ client: ClientHandler) {
+    clients[client.number] = client
+    step(.clientConnected(client))
+  }
+
+  func clientSent(_ client: ClientHandler, line: ByteBuffer) {
+    batchBegan()
+    step(.line(client, line, line.withUnsafeReadableBytes { ClientMessage.parse($0) }))
+  }
+
+  func clientSentTooLong(_ client: ClientHandler) {
+    batchBegan()
+    let error = HotlineError(
+      .lineTooLong,
+      "a line has more than \(limits.lineBytesMax) bytes (socket.line_bytes_max); it was skipped",
+      origin: .client)
+    step(.lineRefused(client, error))
+  }
+
+  func clientLineAbandoned(_ client: ClientHandler) {
+    batchBegan()
+    let error = HotlineError(
+      .queueFull,
+      "the daemon holds more than \(limits.memoryBytesMax) bytes (socket.memory_max); "
+        + "the line was skipped", isRetryable: true)
+    step(.lineRefused(client, error))
+  }
+
+  func clientReadCompleted(_ client: ClientHandler) {
+    batchEnded()
+  }
+
+  func clientHalfClosed(_ client: ClientHandler) {
+    client.halfClosedAt = now
+    step(.clientHalfClosed(client))
+  }
+
+  func clientClosed(_ client: ClientHandler) {
+    if let halfClosedAt = client.halfClosedAt, broker.openRequestCount(of: client.number) > 0 {
+      let name = commandName(of: client)
+      hangUpHint.clientClosed(client, name, halfClosedAt: halfClosedAt, at: now, log)
+    }
+    step(.clientClosed(client))
+    clients[client.number] = nil
+    batchEnded()
+    onGone?()
+  }
+
+  // MARK: Lines
+
+  func lineArrived(
+    _ message: ClientMessage, _ line: ByteBuffer, from client: ClientHandler,
+    at now: MonotonicInstant
+  ) {
+    switch message {
+    case .request(let request):
+      requestArrived(request, line, from: client, at: now)
+    case .cancel(let id, let spelling):
+      atHand = .line(client, idSpelling: line.bytes(in: spelling))
+      perform(broker.cancelRequested(id, by: client.number, at: now))
+    case .forward(let control):
+      atHand = .control(client, control, line)
+      perform(
+        broker.controlArrived(
+          for: control.id, responseID: control.responseID,
+          param: "\(control.kind.responseIDMember)", from: client.number))
+    case .ping(let echo):
+      let pong = LocalLine.Pong(
+        requestID: echo.map(line.bytes), version: hotlineVersion,
+        processID: ownProcessID, uptime: startedAt.duration(to: now))
+      writeOwn(to: client) { pong.append(to: &$0) }
+    case .status(let echo):
+      let status = StatusLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
+      writeOwn(to: client) { status.append(to: &$0) }
+    case .refused(let error, let spelling):
+      refuse(error, echo: spelling.map(line.bytes), to: client)
+    }
+  }
+
+  private func refuse(_ error: HotlineError, echo: [UInt8]?, to client: ClientHandler) {
+    atHand = .line(client, idSpelling: echo)
+    perform(broker.requestRefused(error, from: client.number))
+  }
+
+  private func requestArrived(
+    _ request: ClientRequest, _ line: ByteBuffer, from client: ClientHandler,
+    at now: MonotonicInstant
+  ) {
+    let spelling = request.idSpelling.map(line.bytes)
+    atHand = .line(client, idSpelling: spelling)
+    guard let upstream = upstreamIndex(of: request) else {
+      let names = upstreams.map(\.configuration.name).joined(separator: ", ")
+      let error = HotlineError(
+        .unknownUpstream, "no upstream of that name is configured; there are: \(names)",
+        origin: .client, param: "hotline.upstream")
+      perform(broker.requestRefused(error, from: client.number))
+      return
+    }
+    do throws(HotlineError) {
+      let dialect = upstreams[upstream.rawValue].dialect
+      let message = OutboundMessage(line: line, try dialect.message(for: request.body))
+      atHand = .request(client, request, message, idSpelling: spelling)
+    } catch {
+      perform(broker.requestRefused(error, from: client.number))
+      return
+    }
+    perform(
+      broker.requestArrived(
+        NewRequest(request, upstream: upstream), from: client.number,
+        memoryHeld: ledger.bytes + line.readableBytes, at: now))
+  }
+
+  private func upstreamIndex(of request: ClientRequest) -> UpstreamIndex? {
+    guard let name = request.options.upstream else { return defaultUpstream }
+    return upstreamsByName[name]
+  }
+}
+
+extension NewRequest {
+  init(_ request: ClientRequest, upstream: UpstreamIndex) {
+    self.init(id: request.id, upstream: upstream)
+    conversation = request.options.conversation
+    previousResponseID = request.previousResponseID
+    priority =
+      switch request.options.priority {
+      case .interactive: .interactive
+      case .batch: .batch
+      }
+    events =
+      switch request.options.events {
+      case .all: .all
+      case .text: .text
+      case .final: .final
+      }
+    waitTimeout = request.options.queueTimeout
+    timeout = request.options.timeout
+    resendsUnanswered = request.options.resend == .unanswered
+    finishesOnHangup = request.options.onHangup == .finish
+  }
+}
+
+extension OutboundMessage {
+  init(line: ByteBuffer, _ message: UpstreamMessage) {
+    self.init(
+      line: line,
+      pieces: message.pieces.map { piece in
+        switch piece {
+        case .line(let range): .line(range)
+        case .literal(let bytes): .literal(bytes)
+        }
+      })
+  }
+}
+
+extension ByteBuffer {
+  /// A copy of a part of the line.
+  func bytes(in range: Range<Int>) -> [UInt8] {
+    withUnsafeReadableBytes { Array($0[range]) }
+  }
+}

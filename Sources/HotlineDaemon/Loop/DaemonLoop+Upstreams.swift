@@ -1,0 +1,119 @@
+import HotlineCore
+import HotlineTransport
+import HotlineWire
+import Logging
+import NIOCore
+
+/// What upstream connections say.
+extension DaemonLoop: UpstreamHandlerDelegate {
+  func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
+    guard let link = links[connection] else { return }
+    link.facts = facts
+    log.info(
+      "upstream connection opened",
+      metadata: [
+        "upstream": "\(upstreams[link.upstream.rawValue].configuration.name)",
+        "connection": "\(connection.rawValue)", "tls": "\(facts.tlsVersion ?? "none")",
+        "resumed": "\(facts.isTLSResumed ?? false)",
+      ])
+    step(.opened(connection))
+  }
+
+  func upstreamReceived(
+    _ connection: ConnectionNumber, _ message: UnsafeRawBufferPointer, isBinary: Bool
+  ) {
+    guard let link = links[connection] else { return }
+    batchBegan()
+    guard !isStepping else {
+      // What a failing write of ours made NIO read: it waits its turn, the bytes do not.
+      step(.message(connection, Array(message), isBinary: isBinary))
+      return
+    }
+    let envelope: UpstreamEnvelope
+    do throws(UpstreamEnvelope.Unusable) {
+      envelope = try UpstreamEnvelope(message, isBinary: isBinary)
+    } catch {
+      step(.event(connection, .unusable(message, isBinary: isBinary)))
+      return
+    }
+    if envelope.isPlainProgress, let record = link.running,
+      deliverProgress(envelope, message, of: record, on: link)
+    {
+      return
+    }
+    step(.event(connection, .event(envelope, message)))
+  }
+
+  /// The hot path: one more piece of a response that has begun.
+  ///
+  /// - Returns: false if it is not so plain.
+  private func deliverProgress(
+    _ envelope: UpstreamEnvelope, _ message: UnsafeRawBufferPointer, of record: RequestRecord,
+    on link: UpstreamLink
+  ) -> Bool {
+    let client = record.client
+    switch broker.progressArrived(
+      isText: envelope.kind == .text, on: link.number, of: link.upstream,
+      unreadBytes: unreadBytes(on: link), at: now)
+    {
+    case .unusual:
+      return false
+    case .skip:
+      return true
+    case .deliver(let number):
+      guard number == record.number, let client else { return true }
+      UpstreamEvent.write(envelope, message, to: client, idSpelling: record.idSpelling)
+      markDirty(client)
+      return true
+    }
+  }
+
+  func eventArrived(
+    _ event: UpstreamEvent, on connection: ConnectionNumber, at now: MonotonicInstant
+  ) {
+    guard let link = links[connection] else { return }
+    let running = link.running
+    atHand = .event(event)
+    perform(
+      broker.eventArrived(
+        event.facts, on: connection, of: link.upstream,
+        unreadBytes: unreadBytes(on: link), at: now))
+    // Once its response has begun a request is never sent again; whether this event was believed to
+    // be of it is known only now.
+    if event.isOfResponse, let running, link.running === running { running.releaseMessage() }
+  }
+
+  func upstreamPong(_ connection: ConnectionNumber, pingID: UInt64) {
+    step(.pong(connection, pingID: pingID))
+  }
+
+  func upstreamReadCompleted(_ connection: ConnectionNumber) {
+    if let link = links[connection] {
+      broker.bytesHeard(on: connection, of: link.upstream, at: now)
+      let held = link.handler?.bytesHeld ?? 0
+      if held != link.bytesAccounted {
+        ledger.change(by: held - link.bytesAccounted)
+        link.bytesAccounted = held
+      }
+    }
+    batchEnded()
+    if let link = links[connection] { holdIfWanted(link) }
+  }
+
+  func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) {
+    guard token != 0 else { return }  // A control message.
+    step(.handedOver(RequestNumber(token), on: connection))
+  }
+
+  func upstreamClosed(_ connection: ConnectionNumber, _ failure: ConnectionFailure) {
+    guard let link = links[connection] else { return }
+    log.log(
+      level: failure.kind == .local ? .debug : .notice, "upstream connection ended",
+      metadata: [
+        "upstream": "\(upstreams[link.upstream.rawValue].configuration.name)",
+        "connection": "\(connection.rawValue)", "kind": "\(failure.kind.rawValue)",
+        "detail": "\(failure.detail)",
+      ])
+    step(.closed(connection, failure))
+  }
+}

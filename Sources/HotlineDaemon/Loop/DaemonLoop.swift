@@ -1,0 +1,260 @@
+import DequeModule
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import HotlineWire
+import Logging
+import NIOCore
+
+/// The driver: brings every input to the broker and performs what it answers.
+///
+/// Owns all mutable state of the daemon and lives on one event loop. An input that arrives while
+/// actions are performed waits its turn; it is never handled inside another input.
+final class DaemonLoop {
+  /// A fact for the broker, with what the actions that answer it may refer to as "at hand".
+  enum Input {
+    case line(ClientHandler, ByteBuffer, ClientMessage)
+    /// A line of which nothing was kept.
+    case lineRefused(ClientHandler, HotlineError)
+    case clientConnected(ClientHandler)
+    case clientHalfClosed(ClientHandler)
+    case clientClosed(ClientHandler)
+    case opened(ConnectionNumber)
+    case event(ConnectionNumber, UpstreamEvent)
+    /// An event that came while actions were performed; its bytes were the reader's.
+    case message(ConnectionNumber, [UInt8], isBinary: Bool)
+    case handedOver(RequestNumber, on: ConnectionNumber)
+    case pong(ConnectionNumber, pingID: UInt64)
+    case closed(ConnectionNumber, ConnectionFailure)
+    case terminationRequested
+    case networkChanged
+    case deadlineReached
+    case started
+  }
+
+  let eventLoop: any EventLoop
+  let upstreams: [UpstreamRuntime]
+  let upstreamsByName: [ByteString: UpstreamIndex]
+  let defaultUpstream: UpstreamIndex
+  let limits: Limits
+  let log: Logger
+  let startedAt: MonotonicInstant
+  /// Called once, when everything accepted is finished.
+  var onStop: (() -> Void)?
+  /// Called when something that a status line shows may have changed.
+  var onChange: (() -> Void)?
+
+  /// Called when a client or a connection is gone.
+  var onGone: (() -> Void)?
+
+  var broker: Broker
+  var clients: [ClientNumber: ClientHandler] = [:]
+  var links: [ConnectionNumber: UpstreamLink] = [:]
+  var requests: [RequestNumber: RequestRecord] = [:]
+  let buffers = BufferPool()
+  let ledger: MemoryLedger
+  let dialer: UpstreamDialer
+  var nextClient: UInt64 = 1
+
+  /// Clients with lines to flush.
+  private var dirty: [ClientHandler] = []
+  private var isFlushing = false
+  /// A batch is being read: the flush comes at its end.
+  private(set) var isInBatch = false
+  /// The instant of the batch, so that its events need not look at the clock each.
+  private var batchNow: MonotonicInstant?
+  private var inputs: Deque<Input> = []
+  private(set) var isStepping = false
+  private var timer: Scheduled<Void>?
+  private(set) var timerAt: MonotonicInstant?
+  /// What the input that is being handled brought.
+  var atHand = AtHand.nothing
+  var scratch: [UInt8] = []
+  /// What ``scratch`` may keep from one input to the next.
+  private static let scratchBytesMax = 1 << 20
+  var hangUpHint = HangUpHint()
+
+  enum AtHand {
+    case nothing
+    case request(ClientHandler, ClientRequest, OutboundMessage, idSpelling: [UInt8]?)
+    case control(ClientHandler, ForwardedMessage, ByteBuffer)
+    case line(ClientHandler, idSpelling: [UInt8]?)
+    case event(UpstreamEvent)
+  }
+
+  init(
+    configuration: Configuration, upstreams: [UpstreamRuntime], eventLoop: any EventLoop,
+    log: Logger, ownerUID: UInt32, seed: UInt64
+  ) {
+    self.eventLoop = eventLoop
+    self.upstreams = upstreams
+    self.log = log
+    limits = configuration.limits
+    defaultUpstream = UpstreamIndex(configuration.defaultUpstream)
+    upstreamsByName = Dictionary(
+      uniqueKeysWithValues: upstreams.enumerated().map { index, upstream in
+        (ByteString(upstream.configuration.name.utf8), UpstreamIndex(index))
+      })
+    broker = Broker(
+      limits: configuration.limits, upstreams: upstreams.map(\.configuration.settings),
+      ownerUID: ownerUID, seed: seed)
+    ledger = MemoryLedger(limit: configuration.limits.memoryBytesMax)
+    dialer = UpstreamDialer(eventLoop: eventLoop)
+    startedAt = Self.instant
+  }
+
+  // MARK: Time
+
+  static var instant: MonotonicInstant {
+    MonotonicInstant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+  }
+
+  var now: MonotonicInstant {
+    if let batchNow { return batchNow }
+    let instant = Self.instant
+    if isInBatch { batchNow = instant }
+    return instant
+  }
+
+  /// Arms the one timer for the broker's next deadline. A timer that is too early is left alone:
+  /// early is harmless, and most deadlines only move away.
+  private func rearm() {
+    guard let next = broker.nextDeadline(at: now) else { return }
+    if let timerAt, timerAt <= next { return }
+    timer?.cancel()
+    timerAt = next
+    let deadline = NIODeadline.uptimeNanoseconds(UInt64(clamping: next.nanoseconds))
+    timer = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
+      self?.timer = nil
+      self?.timerAt = nil
+      // No timer goes off within a read.
+      self?.batchEnded()
+      self?.step(.deadlineReached)
+    }
+  }
+
+  // MARK: Stepping
+
+  func step(_ input: Input) {
+    inputs.append(input)
+    guard !isStepping else { return }
+    isStepping = true
+    while let next = inputs.popFirst() { handle(next) }
+    isStepping = false
+    rearm()
+    if !isInBatch { flushClients() }
+  }
+
+  private func handle(_ input: Input) {
+    let now = now
+    switch input {
+    case .line(let client, let line, let message):
+      lineArrived(message, line, from: client, at: now)
+    case .lineRefused(let client, let error):
+      atHand = .line(client, idSpelling: nil)
+      perform(broker.requestRefused(error, from: client.number))
+    case .clientConnected(let client):
+      atHand = .line(client, idSpelling: nil)
+      perform(broker.clientConnected(client.number, uid: client.uid, at: now))
+    case .clientHalfClosed(let client):
+      perform(broker.clientHalfClosed(client.number, at: now))
+    case .clientClosed(let client):
+      perform(broker.clientClosed(client.number, at: now))
+    case .event(let connection, let event):
+      eventArrived(event, on: connection, at: now)
+    case .message(let connection, let bytes, let isBinary):
+      bytes.withUnsafeBytes { message in
+        eventArrived(UpstreamEvent(message, isBinary: isBinary), on: connection, at: now)
+      }
+    case .handedOver(let request, let connection):
+      broker.requestHandedOver(request, on: connection)
+    case .opened, .pong, .closed:
+      handleConnection(input, at: now)
+    case .terminationRequested:
+      perform(broker.terminationRequested(at: now))
+    case .networkChanged:
+      perform(broker.networkChanged(at: now))
+    case .deadlineReached:
+      perform(broker.deadlineReached(at: now))
+    case .started:
+      perform(broker.started(at: now))
+    }
+    atHand = .nothing
+    // One giant line must not cost its memory for ever.
+    if scratch.capacity > Self.scratchBytesMax { scratch = [] }
+  }
+
+  private func handleConnection(_ input: Input, at now: MonotonicInstant) {
+    switch input {
+    case .opened(let connection):
+      guard let link = links[connection] else { return }
+      perform(broker.connectionOpened(connection, of: link.upstream, at: now))
+      onChange?()
+    case .pong(let connection, let pingID):
+      guard let link = links[connection] else { return }
+      broker.pongReceived(id: pingID, on: connection, of: link.upstream, at: now)
+    case .closed(let connection, let failure):
+      guard let link = links.removeValue(forKey: connection) else { return }
+      ledger.change(by: -link.bytesAccounted)
+      perform(broker.connectionClosed(connection, of: link.upstream, failure, at: now))
+      onChange?()
+      onGone?()
+    default:
+      preconditionFailure("not an input about a connection")
+    }
+  }
+
+  /// Ends all connections: clients get what is still unwritten, servers a close frame.
+  func sayGoodbye() {
+    for client in clients.values.sorted(by: { $0.number < $1.number }) { client.close() }
+    for link in links.values.sorted(by: { $0.number < $1.number }) {
+      link.handler?.close(code: 1000, reason: "")
+    }
+  }
+
+  // MARK: Batches
+
+  /// Several inputs come from one read: their lines are flushed together.
+  func batchBegan() {
+    isInBatch = true
+  }
+
+  func batchEnded() {
+    isInBatch = false
+    batchNow = nil
+    // A step that is under way flushes at its own end.
+    if !isStepping { flushClients() }
+  }
+
+  func markDirty(_ client: ClientHandler) {
+    guard !client.isMarkedDirty else { return }
+    client.isMarkedDirty = true
+    dirty.append(client)
+  }
+
+  /// A flush may find out that its client is gone, and with that bring more input and lines: they
+  /// join the list that is being gone through.
+  private func flushClients() {
+    guard !dirty.isEmpty, !isFlushing else { return }
+    isFlushing = true
+    var index = 0
+    while index < dirty.count {
+      let client = dirty[index]
+      index += 1
+      client.isMarkedDirty = false
+      if client.halfClosedAt != nil { client.lastWriteAt = now }
+      client.flush()
+    }
+    dirty.removeAll(keepingCapacity: true)
+    isFlushing = false
+  }
+}
+
+extension UpstreamConfiguration {
+  /// What the core needs of it.
+  var settings: UpstreamSettings {
+    UpstreamSettings(
+      name: name, limits: limits,
+      continuation: continuation == .connection ? .connection : .anywhere)
+  }
+}

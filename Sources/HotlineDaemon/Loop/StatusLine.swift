@@ -1,0 +1,108 @@
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import HotlineWire
+
+/// `hotline.status`: everything that is going on, in one line.
+struct StatusLine {
+  private let snapshot: Snapshot
+  private let echo: [UInt8]?
+  private let daemon: DaemonLoop
+  private let now: MonotonicInstant
+  /// Clients that the asker may see.
+  private let clients: [ClientHandler]
+
+  /// - Parameter uid: who asks: root and the owner see all, others their own clients.
+  init(_ daemon: DaemonLoop, echo: [UInt8]?, for uid: UInt32, at now: MonotonicInstant) {
+    snapshot = daemon.broker.snapshot(at: now)
+    self.daemon = daemon
+    self.echo = echo
+    self.now = now
+    let seesAll = uid == 0 || uid == daemon.broker.ownerUID
+    clients = daemon.clients.values.filter { seesAll || $0.uid == uid }
+      .sorted { $0.number < $1.number }
+  }
+
+  func append(to bytes: inout [UInt8]) {
+    var line = JSONWriter()
+    swap(&line.bytes, &bytes)
+    line.beginObject()
+    line.member("type", "hotline.status")
+    if let echo { line.member("request_id", spelling: echo) }
+    line.member("protocol", 1)
+    line.member("version", hotlineVersion)
+    line.member("pid", ownProcessID)
+    line.member("uptime_s", daemon.startedAt.duration(to: now).components.seconds)
+    line.member("state", snapshot.isDraining ? "draining" : "running")
+    appendUpstreams(&line)
+    appendQueue(&line)
+    appendClients(&line)
+    line.member("memory_bytes", daemon.ledger.bytes)
+    line.endObject()
+    line.endLine()
+    swap(&line.bytes, &bytes)
+  }
+
+  private func appendUpstreams(_ line: inout JSONWriter) {
+    line.name("upstreams")
+    line.beginArray()
+    for upstream in snapshot.upstreams {
+      let configuration = daemon.upstreams[upstream.index.rawValue].configuration
+      line.beginObject()
+      line.member("name", configuration.name)
+      line.member("url", configuration.endpoint.displayed)
+      line.member("default", upstream.index == daemon.defaultUpstream)
+      line.member("state", upstream.state.rawValue)
+      line.member("last_error", upstream.lastFailure?.detail)
+      line.member("waiting", upstream.waiting)
+      line.member("connections_warm", configuration.limits.connectionsWarm)
+      line.member("connections_max", configuration.limits.connectionsMax)
+      line.name("connections")
+      line.beginArray()
+      for connection in upstream.connections { append(connection, to: &line) }
+      line.endArray()
+      line.endObject()
+    }
+    line.endArray()
+  }
+
+  private func append(_ connection: Snapshot.Connection, to line: inout JSONWriter) {
+    let facts = daemon.links[connection.number]?.facts
+    line.beginObject()
+    line.member("number", connection.number.rawValue)
+    line.member("state", connection.state.rawValue)
+    line.member("age_s", connection.age.components.seconds)
+    line.member("idle_s", connection.idle?.components.seconds)
+    line.member("rtt_ms", connection.roundTrip)
+    line.member("requests", connection.responsesServed)
+    line.member("lanes", connection.lanes)
+    line.member("lanes_busy", connection.lanesBusy)
+    line.member("tls_version", facts?.tlsVersion)
+    line.member("tls_resumed", facts?.isTLSResumed)
+    line.endObject()
+  }
+
+  private func appendQueue(_ line: inout JSONWriter) {
+    line.name("queue")
+    line.beginObject()
+    line.member("waiting", snapshot.upstreams.reduce(0) { $0 + $1.waiting })
+    line.member("max", daemon.limits.queueRequestsMax)
+    line.endObject()
+  }
+
+  private func appendClients(_ line: inout JSONWriter) {
+    line.name("clients")
+    line.beginArray()
+    for client in clients {
+      line.beginObject()
+      line.member("number", client.number.rawValue)
+      line.member("pid", client.processID)
+      line.member("uid", client.uid)
+      line.member("command", daemon.commandName(of: client))
+      line.member("open_requests", snapshot.openRequests[client.number] ?? 0)
+      line.member("unread_bytes", client.unreadBytes)
+      line.endObject()
+    }
+    line.endArray()
+  }
+}

@@ -1,0 +1,103 @@
+import HotlineCore
+import HotlineTransport
+import HotlineWire
+
+/// One message of an upstream while it is at hand: its bytes belong to the read that brought them.
+enum UpstreamEvent {
+  case event(UpstreamEnvelope, UnsafeRawBufferPointer)
+  /// Not one valid JSON object, or one that only the daemon may write.
+  case unusable(UnsafeRawBufferPointer, isBinary: Bool)
+
+  init(_ message: UnsafeRawBufferPointer, isBinary: Bool) {
+    do throws(UpstreamEnvelope.Unusable) {
+      self = .event(try UpstreamEnvelope(message, isBinary: isBinary), message)
+    } catch {
+      self = .unusable(message, isBinary: isBinary)
+    }
+  }
+
+  var isOfResponse: Bool {
+    switch self {
+    case .event(let envelope, _): envelope.isResponseEvent
+    case .unusable: false
+    }
+  }
+
+  /// What the core needs to know of it.
+  var facts: EventFacts {
+    guard case .event(let envelope, let message) = self else { return EventFacts(.unusable) }
+    let kind: EventFacts.Kind =
+      switch envelope.kind {
+      case .text: .text
+      case .progress: .progress
+      case .terminal(let outcome): .terminal(Outcome(outcome))
+      case .error: .error
+      case .notice: .notice
+      }
+    var facts = EventFacts(kind, isResponseEvent: envelope.isResponseEvent)
+    facts.responseID = envelope.responseID?.decoded(in: message)
+    if case .terminal = kind { facts.usage = envelope.usage.map { ByteString(message[$0]) } }
+    if kind == .error {
+      facts.errorCode = envelope.failure.code?.decoded(in: message)
+      facts.errorDetail = errorDetail(envelope.failure, message)
+    }
+    return facts
+  }
+
+  /// Code and message of an error, made safe to show.
+  private func errorDetail(
+    _ failure: UpstreamEnvelope.Failure, _ message: UnsafeRawBufferPointer
+  ) -> String {
+    let parts = [failure.code ?? failure.type, failure.message].compactMap { text in
+      text.map { visibleText($0.decoded(in: message).bytes.prefix(256)) }
+    }
+    return parts.isEmpty ? "an error without words" : parts.joined(separator: ": ")
+  }
+
+  func write(to client: ClientHandler, idSpelling: [UInt8], scratch: inout [UInt8]) {
+    switch self {
+    case .event(let envelope, let message):
+      Self.write(envelope, message, to: client, idSpelling: idSpelling)
+    case .unusable(let message, let isBinary):
+      scratch.removeAll(keepingCapacity: true)
+      LocalLine.Raw.append(message, isBinary: isBinary, requestID: idSpelling, to: &scratch)
+      client.write(scratch)
+    }
+  }
+
+  /// The event's own bytes with the client's id in them, straight into the client's buffer.
+  static func write(
+    _ envelope: UpstreamEnvelope, _ message: UnsafeRawBufferPointer, to client: ClientHandler,
+    idSpelling: [UInt8]
+  ) {
+    let count = envelope.lineByteCount(
+      messageCount: message.count, requestIDCount: idSpelling.count)
+    idSpelling.withUnsafeBytes { id in
+      client.write(byteCount: count) { target in
+        _ = envelope.writeLine(of: message, requestID: id, into: target)
+      }
+    }
+  }
+}
+
+extension UpstreamEnvelope {
+  /// A `response.*` progress event that names neither a response nor a lane.
+  var isPlainProgress: Bool {
+    guard isResponseEvent, responseID == nil, streamID == nil else { return false }
+    switch kind {
+    case .text, .progress: return true
+    case .terminal, .error, .notice: return false
+    }
+  }
+}
+
+extension Outcome {
+  init(_ outcome: UpstreamEnvelope.Outcome) {
+    switch outcome {
+    case .completed: self = .completed
+    case .failed: self = .failed
+    case .incomplete: self = .incomplete
+    case .cancelled: self = .cancelled
+    }
+  }
+}

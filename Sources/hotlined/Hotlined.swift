@@ -1,0 +1,51 @@
+import ArgumentParser
+import Glibc
+import HotlineCore
+import HotlineDaemon
+
+@main
+struct Hotlined: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hotlined",
+    abstract: "Keeps warm connections to a language model's API for local programs.",
+    discussion: """
+      Programs write requests as JSON lines to a Unix socket and read the answers from it; see \
+      hotline-protocol(7). Exit status: 0 after a clean end, 1 if the socket cannot be had, 64 for \
+      wrong usage, 78 for a wrong configuration or a missing key.
+      """,
+    version: "hotlined \(hotlineVersion)")
+
+  @Option(help: "Configuration file (default: $XDG_CONFIG_HOME/hotline/config.toml).")
+  var config: String?
+
+  @Option(help: "Path of the Unix socket (default: $XDG_RUNTIME_DIR/hotline.sock).")
+  var socket: String?
+
+  @Option(help: "URL of the default upstream.")
+  var url: String?
+
+  @Option(help: "File that holds the API key of the default upstream; mode 0600.")
+  var apiKeyFile: String?
+
+  @Option(help: "PEM file of the certificate authorities to trust for the default upstream.")
+  var caFile: String?
+
+  @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
+  var checkConfig = false
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
+  var logLevel: String?
+
+  func run() throws {
+    var options = CommandLineOptions()
+    options.config = config
+    options.socket = socket
+    options.url = url
+    options.apiKeyFile = apiKeyFile
+    options.caFile = caFile
+    options.logLevel = logLevel
+    options.checkConfig = checkConfig
+    let status = Daemon.run(options)
+    if status != 0 { throw ExitCode(status) }
+  }
+}

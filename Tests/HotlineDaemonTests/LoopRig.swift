@@ -1,0 +1,145 @@
+import Glibc
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import Logging
+import NIOCore
+import NIOPosix
+import TestSupport
+
+@testable import HotlineDaemon
+
+/// A daemon loop with a real Unix socket in front and, unless told otherwise, an upstream behind
+/// that takes TCP connections and stays silent, so that the test speaks in its place.
+final class LoopRig: Sendable {
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let bound: NIOLoopBound<DaemonLoop>
+  private let listener: any Channel
+  private let silentServer: CInt
+  let directory: String
+
+  /// - Parameters:
+  ///   - url: the upstream's; nil for the silent one.
+  ///   - change: what is other than by default; one connection, kept warm, is the default.
+  init(
+    url: String? = nil, ownerUID: UInt32 = getuid(),
+    log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+    _ change: (inout Configuration) -> Void = { _ in }
+  ) throws {
+    var template = Array("/tmp/hotline-XXXXXX".utf8CString)
+    directory = mkdtemp(&template).map { String(cString: $0) } ?? ""
+    let (server, port) = SilentServer.listen()
+    silentServer = server
+    var world = World(
+      """
+      [upstream.test]
+      url = "\(url ?? "ws://127.0.0.1:\(port)/v1/realtime")"
+      connections_warm = 1
+      connections_max = 1
+      """)
+    world.options.socket = directory + "/s"
+    world.keys[.environment("HOTLINE_API_KEY")] = "sk-test"
+    var configuration = try world.load()
+    configuration.upstreams.removeAll { $0.name != "test" }
+    configuration.defaultUpstream = 0
+    change(&configuration)
+    let runtimes = try configuration.upstreams.map { upstream in
+      try UpstreamRuntime(
+        upstream, key: try Secret(Array("sk-test".utf8)), defaults: configuration.defaults)
+    }
+    let loop = group.next()
+    let settled = configuration
+    bound = try loop.submit {
+      NIOLoopBound(
+        DaemonLoop(
+          configuration: settled, upstreams: runtimes, eventLoop: loop, log: log,
+          ownerUID: ownerUID, seed: 1),
+        eventLoop: loop)
+    }.wait()
+    let descriptor = try UnixSocket.bind(directory + "/s")
+    listener = try loop.flatSubmit { [bound] in
+      LocalListener.serve(descriptor: descriptor, on: loop, backlog: 16) { accepted in
+        bound.value.makeClient(descriptor: accepted)
+      }
+    }.wait()
+    try onLoop { $0.step(.started) }
+  }
+
+  deinit {
+    try? listener.close().wait()
+    // Connections that the group's end breaks would set a timer on a loop that is no more.
+    try? onLoop { daemon in
+      daemon.step(.terminationRequested)
+      daemon.step(.terminationRequested)
+      daemon.sayGoodbye()
+    }
+    close(silentServer)
+    unlink(directory + "/s")
+    rmdir(directory)
+    group.shutdownGracefully { _ in }
+  }
+
+  func connect() throws -> UnixSocket { try UnixSocket(connectedTo: directory + "/s") }
+
+  func onLoop<Result: Sendable>(
+    _ body: @escaping @Sendable (DaemonLoop) throws -> Result
+  ) throws -> Result {
+    try group.next().submit { [bound] in try body(bound.value) }.wait()
+  }
+
+  /// Waits until the loop's state is as wished; false if it never is.
+  func waits(until condition: @escaping @Sendable (DaemonLoop) -> Bool) throws -> Bool {
+    for _ in 0..<2000 {
+      if try onLoop(condition) { return true }
+      usleep(2000)
+    }
+    return false
+  }
+
+  /// Everything that ends with its request or its client is gone.
+  func isEmpty() throws -> Bool {
+    try waits { daemon in
+      daemon.requests.isEmpty && daemon.clients.isEmpty && daemon.ledger.bytes == 0
+        && daemon.links.values.allSatisfy { $0.running == nil } && !daemon.isInBatch
+    }
+  }
+}
+
+/// The silent upstream's part, spoken by the test on the loop.
+extension DaemonLoop {
+  /// The one connection that is not closed.
+  var link: UpstreamLink? { links.values.min { $0.number < $1.number } }
+
+  func open() {
+    guard let link else { return }
+    upstreamOpened(link.number, UpgradeFacts())
+  }
+
+  /// The running request has been handed over, and this came back in one read.
+  func answer(_ messages: String...) {
+    guard let link else { return }
+    if let running = link.running {
+      upstreamHandedOver(link.number, token: running.number.rawValue)
+    }
+    for message in messages { receive(message) }
+    upstreamReadCompleted(link.number)
+  }
+
+  /// One message; its memory is gone when this returns.
+  func receive(_ message: String, isBinary: Bool = false) {
+    guard let link else { return }
+    let count = message.utf8.count
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+    memory.copyBytes(from: message.utf8)
+    upstreamReceived(link.number, UnsafeRawBufferPointer(memory), isBinary: isBinary)
+    memory.initializeMemory(as: UInt8.self, repeating: 0x23)
+    memory.deallocate()
+  }
+}
+
+extension UpstreamLink {
+  var isPatienceSpent: Bool {
+    if case .spent = patience { return true }
+    return false
+  }
+}
