@@ -47,6 +47,7 @@ let targets: [Target] = [
   // Shares nothing with the client's side but the C library: it is the daemon's independent peer.
   module("HotlineSimulator", ["COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
   program("hotlined", ["HotlineCore", "HotlineDaemon", argumentParser]),
+  program("hotline", ["HotlineCore", "HotlineWire", argumentParser]),
   program("hotline-simulator", ["HotlineSimulator", argumentParser]),
 
   .target(
@@ -70,6 +71,7 @@ let targets: [Target] = [
       "TestSupport", logging, nioCore, nioPosix,
     ]),
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
+  tests("HotlineTests", ["HotlineCore", "HotlineWire", "hotline"]),
 ]
 
 let package = Package(

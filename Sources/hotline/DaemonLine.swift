@@ -1,0 +1,59 @@
+import HotlineWire
+
+/// What `ask` needs of one line from the daemon, found in one pass.
+///
+/// Valid only while the bytes of the line are.
+struct DaemonLine {
+  enum Kind: Hashable {
+    case textDelta
+    /// The last event of a response, whatever its outcome.
+    case terminal
+    case error
+    case done
+    case other
+  }
+
+  let bytes: UnsafeRawBufferPointer
+  private(set) var kind = Kind.other
+  /// The text of a `.textDelta`.
+  private(set) var delta: JSONText?
+  private var responseValue: JSONValue?
+
+  /// The response object of a `.terminal`.
+  var response: JSONView? { responseValue.map { JSONView($0, in: bytes) } }
+
+  /// - Throws: why it is no JSON object.
+  init(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
+    self.bytes = bytes
+    var scanner = JSONScanner(bytes, depthMax: JSONView.depthMax)
+    var hasType = false
+    try scanner.enterObject()
+    while let name = try scanner.nextName() {
+      let value = try scanner.skipValue()
+      if name.equals("type", in: bytes), !hasType {
+        hasType = true
+        if let type = value.text { kind = Self.kind(of: type, in: bytes) }
+      } else if name.equals("delta", in: bytes) {
+        delta = value.text
+      } else if name.equals("response", in: bytes), value.kind == .object {
+        responseValue = value
+      }
+    }
+    try scanner.finish()
+  }
+
+  private static func kind(of type: JSONText, in bytes: UnsafeRawBufferPointer) -> Kind {
+    if type.equals("response.output_text.delta", in: bytes)
+      || type.equals("response.text.delta", in: bytes)
+    {
+      return .textDelta
+    }
+    if type.equals("error", in: bytes) { return .error }
+    if type.equals("hotline.done", in: bytes) { return .done }
+    let isTerminal =
+      type.equals("response.completed", in: bytes) || type.equals("response.failed", in: bytes)
+      || type.equals("response.incomplete", in: bytes) || type.equals("response.done", in: bytes)
+      || type.equals("response.cancelled", in: bytes)
+    return isTerminal ? .terminal : .other
+  }
+}

@@ -1,0 +1,68 @@
+import Glibc
+import HotlineCore
+import HotlineWire
+
+/// One line to the daemon and the one line that answers it.
+struct Question {
+  /// Its `type`, and that of its answer.
+  var type: String
+  var answerType: String
+  var timeout: Duration
+
+  /// Bytes of the longest answer.
+  static let lineBytesMax = 64 << 20
+
+  /// - Returns: the answer without its LF, and how long it took.
+  /// - Throws: the daemon's error, or `.unreachable` if it does not answer.
+  func ask(_ socket: DaemonSocket) throws(CommandFailure) -> (line: [UInt8], time: Duration) {
+    var outgoing = ByteQueue()
+    outgoing.append(LocalLine.line { $0.member("type", type) })
+    var lines = LineReader(lineBytesMax: Self.lineBytesMax)
+    let start = MonotonicInstant.current()
+    while true {
+      let events = outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT
+      if !outgoing.isEmpty, !socket.send(&outgoing) { outgoing.removeAll() }
+      var slots = [Polling.slot(socket.descriptor, events)]
+      Polling.wait(for: &slots, until: start.advanced(by: timeout))
+      let received =
+        slots[0].isReadable ? socket.receive(into: &lines.unread) : DaemonSocket.Received.nothingYet
+      let time = start.duration(to: .current())
+      while let answer = try lines.next({ line throws(CommandFailure) in try read(line) }) {
+        if let answer { return (answer, time) }
+      }
+      if received == .ended || time >= timeout { throw silence(received, socket) }
+    }
+  }
+
+  /// The line, if it is the answer.
+  private func read(_ line: UnsafeRawBufferPointer) throws(CommandFailure) -> [UInt8]? {
+    guard let view = JSONView(line: line) else {
+      throw CommandFailure(
+        .failed,
+        "what answers is no hotlined: it sent a line that is no JSON object; check the "
+          + "socket's path with \"hotline get-sockname\"")
+    }
+    let type = view["type"]?.string
+    if type == "error" {
+      let report = FailureReport(errorLine: view)
+      throw CommandFailure(report.exitStatus, report.sentence)
+    }
+    return type == answerType ? Array(line) : nil
+  }
+
+  private func silence(
+    _ received: DaemonSocket.Received, _ socket: DaemonSocket
+  ) -> CommandFailure {
+    guard received == .ended else {
+      let seconds = Quantity.milliseconds(Double(timeout.wholeNanoseconds) / 1e6)
+      return CommandFailure(
+        .unreachable,
+        "hotlined at \(socket.path) did not answer within \(seconds); restart it "
+          + "with \"systemctl --user restart hotlined\", or wait longer with --timeout")
+    }
+    return CommandFailure(
+      .unreachable,
+      "hotlined at \(socket.path) closed the connection without an answer; "
+        + "see its log with \"journalctl --user -u hotlined\"")
+  }
+}

@@ -1,0 +1,16 @@
+import ArgumentParser
+
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Show upstreams, connections, queue and clients.",
+    discussion: ExitStatus.table)
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try options.ask("hotline.status", answer: "hotline.status") { status, _ in
+      StatusReport(status).text
+    }
+  }
+}
