@@ -72,6 +72,7 @@ let targets: [Target] = [
     ]),
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
   tests("HotlineTests", ["HotlineCore", "HotlineWire", "hotline"]),
+  tests("IntegrationTests", ["TestSupport", "hotlined", "hotline", "hotline-simulator"]),
 ]
 
 let package = Package(

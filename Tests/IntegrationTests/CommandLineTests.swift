@@ -1,0 +1,83 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The `hotline` command against a real daemon.
+@Suite(.serialized)
+struct CommandLineTests {
+  private func hotline(_ rig: Rig, _ arguments: [String], input: String = "") throws
+    -> (end: ChildProcess.End, output: String, errors: String)
+  {
+    try ChildProcess.run(
+      Requires.program("hotline"), arguments, input: input,
+      environment: ["HOTLINE_SOCKET": rig.daemon.socketPath, "HOME": rig.directory.path])
+  }
+
+  @Test func askStreamsTheText() throws {
+    let rig = try Rig()
+    let asked = try hotline(rig, ["ask", "Hello there"])
+    #expect(asked.end == .exited(0), "\(asked)")
+    #expect(asked.output.hasPrefix("Echo: Hello there"))
+    let piped = try hotline(rig, ["ask"], input: "from stdin")
+    #expect(piped.end == .exited(0), "\(piped)")
+    #expect(piped.output.contains("Echo: from stdin"))
+    let json = try hotline(rig, ["ask", "--json", "--model", "m2", "Hello"])
+    let response = try JSON(parsing: json.output)
+    #expect(response.status.string == "completed")
+    #expect(response.model.string == "m2")
+  }
+
+  @Test func failuresHaveTheirExitStatus() throws {
+    let rig = try Rig()
+    let failed = try hotline(rig, ["ask", "[[fault: failed]] x"])
+    #expect(failed.end != .exited(0))
+    #expect(!failed.errors.isEmpty)
+    let lost = try hotline(rig, ["ask", "[[fault: drop after 5]] x"])
+    #expect(lost.end != .exited(0))
+    #expect(lost.errors.contains("connection"), "\(lost)")
+    let nobody = try ChildProcess.run(
+      Requires.program("hotline"), ["ping"],
+      environment: ["HOTLINE_SOCKET": rig.directory("nobody")])
+    #expect(nobody.end != .exited(0))
+    #expect(nobody.errors.contains("hotlined"), "it says how to start the daemon: \(nobody)")
+  }
+
+  @Test func sendPassesLinesThrough() throws {
+    let rig = try Rig()
+    let sent = try hotline(
+      rig, ["send"], input: request("one", id: "1") + "\n" + request("two", id: "2") + "\n")
+    #expect(sent.end == .exited(0), "\(sent)")
+    let lines = try sent.output.split(separator: "\n").map { try Line(Array($0.utf8)) }
+    #expect(Set(lines.filter(\.isDone).compactMap(\.request_id.string)) == ["1", "2"])
+    let refused = try hotline(rig, ["send"], input: "nonsense\n")
+    #expect(refused.end != .exited(0))
+  }
+
+  @Test func pingAndStatusSpeakOfTheDaemon() throws {
+    let rig = try Rig()
+    let ping = try hotline(rig, ["ping"])
+    #expect(ping.end == .exited(0), "\(ping)")
+    let status = try hotline(rig, ["status"])
+    #expect(status.end == .exited(0))
+    #expect(status.output.contains("sim"))
+    let json = try hotline(rig, ["status", "--json"])
+    #expect(try JSON(parsing: json.output).pid.integer == Int(rig.daemon.process.pid))
+    let name = try hotline(rig, ["get-sockname"])
+    #expect(name.output == rig.daemon.socketPath + "\n")
+  }
+
+  @Test func interruptCancelsTheRequest() throws {
+    let rig = try Rig()
+    let process = try ChildProcess(
+      Requires.program("hotline"), ["ask", "[[fault: deltas 1000, gap 50]] x"],
+      environment: ["HOTLINE_SOCKET": rig.daemon.socketPath])
+    process.closeInput()
+    _ = try process.standardOutput.wait(for: "text") { $0.isEmpty ? nil : () }
+    process.send(SIGINT)
+    #expect(try process.waitForEnd() != .exited(0))
+    try rig.daemon.waitForStatus("nothing open") { status in
+      status.clients.array.allSatisfy { $0.open_requests.integer == 0 }
+    }
+    #expect(try rig.simulator.statistics().completed.integer == 0)
+  }
+}
