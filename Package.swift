@@ -73,6 +73,7 @@ let targets: [Target] = [
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
   tests("HotlineTests", ["HotlineCore", "HotlineWire", "hotline"]),
   tests("IntegrationTests", ["TestSupport", "hotlined", "hotline", "hotline-simulator"]),
+  tests("TidyTests", ["HotlineCore", "HotlineDaemon"]),
 ]
 
 let package = Package(
