@@ -60,7 +60,7 @@ let targets: [Target] = [
   tests(
     "HotlineTransportTests",
     [
-      "HotlineCore", "HotlineTLS", "HotlineTransport", "TestSupport",
+      "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "TestSupport",
       nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
     ]),
   tests("HotlineSystemTests", ["HotlineSystem", logging]),

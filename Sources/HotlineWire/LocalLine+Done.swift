@@ -3,14 +3,6 @@ package import HotlineCore
 extension LocalLine {
   /// `hotline.done`: the last line of every accepted request; no member is ever left out.
   package struct Done: Hashable, Sendable {
-    package enum Outcome: String, Hashable, Sendable {
-      /// The upstream's terminal events.
-      case completed, incomplete, failed
-      /// An upstream or a daemon error line came before it.
-      case error
-      case cancelled
-    }
-
     package var requestID: [UInt8]
     package var outcome: Outcome
     package var responseID: ByteString?

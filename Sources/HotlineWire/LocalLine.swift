@@ -44,17 +44,12 @@ package enum LocalLine {
 
   /// `hotline.queued`: once, of a request that has waited for a while.
   package struct Queued: Hashable, Sendable {
-    package enum Reason: String, Hashable, Sendable {
-      case busy, connecting, backoff, order
-      case rateLimit = "rate_limit"
-    }
-
     package var requestID: [UInt8]
     /// How many were waiting at that upstream when it arrived, itself included.
     package var position: Int
-    package var reason: Reason
+    package var reason: QueuedReason
 
-    package init(requestID: [UInt8], position: Int, reason: Reason) {
+    package init(requestID: [UInt8], position: Int, reason: QueuedReason) {
       self.requestID = requestID
       self.position = position
       self.reason = reason

@@ -1,3 +1,4 @@
+import HotlineWire
 import NIOCore
 import NIOWebSocket
 import Testing
@@ -36,7 +37,7 @@ struct FrameEncoderTests {
     var line = ByteBuffer(bytes: (0..<5000).map { _ in UInt8.random(in: 0...255, using: &random) })
     line.moveReaderIndex(forwardBy: 17)
     let bytes = Array(line.readableBytesView)
-    var pieces: [OutboundPiece] = []
+    var pieces: [BodyPiece] = []
     var expected: [UInt8] = []
     for _ in 0..<Int.random(in: 0...30, using: &random) {
       if Bool.random(using: &random) {

@@ -1,9 +1,12 @@
+import HotlineWire
 import Testing
 
 @testable import HotlineTransport
 
 struct UTF8ValidationTests {
-  private func isValid(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { isValidUTF8($0) } }
+  private func isValid(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBytes { UTF8Sequence.isValid($0) }
+  }
 
   @Test func everyScalarIsValid() {
     for value in UInt32(0)...0x10FFFF {

@@ -82,7 +82,7 @@ extension DaemonLoop {
   private func notifyQueued(_ number: RequestNumber, _ position: Int, _ reason: QueuedReason) {
     guard let record = requests[number], let client = record.client else { return }
     let line = LocalLine.Queued(
-      requestID: record.idSpelling, position: position, reason: .init(reason))
+      requestID: record.idSpelling, position: position, reason: reason)
     write(to: client) { line.append(to: &$0) }
   }
 
@@ -198,30 +198,10 @@ extension CloseReason {
   }
 }
 
-extension LocalLine.Queued.Reason {
-  init(_ reason: QueuedReason) {
-    switch reason {
-    case .busy: self = .busy
-    case .connecting: self = .connecting
-    case .backoff: self = .backoff
-    case .order: self = .order
-    case .rateLimit: self = .rateLimit
-    }
-  }
-}
-
 extension LocalLine.Done {
   init(_ idSpelling: [UInt8], _ completion: Completion, upstream: String) {
-    let outcome: Outcome =
-      switch completion.outcome {
-      case .completed: .completed
-      case .incomplete: .incomplete
-      case .failed: .failed
-      case .error: .error
-      case .cancelled: .cancelled
-      }
     self.init(
-      requestID: idSpelling, outcome: outcome, isResent: completion.isResent,
+      requestID: idSpelling, outcome: completion.outcome, isResent: completion.isResent,
       eventCount: completion.events)
     responseID = completion.responseID
     self.upstream = upstream

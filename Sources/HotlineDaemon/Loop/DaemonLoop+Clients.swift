@@ -173,14 +173,7 @@ extension NewRequest {
 
 extension OutboundMessage {
   init(line: ByteBuffer, _ message: UpstreamMessage) {
-    self.init(
-      line: line,
-      pieces: message.pieces.map { piece in
-        switch piece {
-        case .line(let range): .line(range)
-        case .literal(let bytes): .literal(bytes)
-        }
-      })
+    self.init(line: line, pieces: message.pieces)
   }
 }
 

@@ -8,7 +8,7 @@ import NIOCore
 package struct FrameDecoder {
   /// One whole message or control frame.
   package enum Event: Equatable {
-    /// Its UTF-8 is not checked: see ``isValidUTF8(_:)``.
+    /// Its UTF-8 is not checked: whoever takes it on checks it.
     case text(ByteBuffer)
     case binary(ByteBuffer)
     case ping(ByteBuffer)

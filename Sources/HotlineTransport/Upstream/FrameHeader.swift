@@ -1,3 +1,5 @@
+import HotlineWire
+
 /// What a frame is for (RFC 6455, 5.2 and 11.8).
 package enum FrameOpcode: UInt8, Hashable, Sendable {
   case continuation = 0x0
@@ -68,7 +70,7 @@ package struct CloseFrame: Hashable, Sendable {
     let code = UInt16(payload[0]) << 8 | UInt16(payload[1])
     guard mayBeSent(code) else { throw .closeCodeInvalid }
     let reason = UnsafeRawBufferPointer(rebasing: payload[2...])
-    guard isValidUTF8(reason) else { throw .closeReasonNotUTF8 }
+    guard UTF8Sequence.isValid(reason) else { throw .closeReasonNotUTF8 }
     return CloseFrame(code: code, reason: Array(reason))
   }
 }

@@ -1,31 +1,23 @@
+import HotlineWire
 import NIOCore
-
-/// A part of a message to the server.
-package enum OutboundPiece: Hashable, Sendable {
-  /// Bytes of the client's line, counted from its reader index.
-  case line(Range<Int>)
-  case literal([UInt8])
-}
 
 /// One text message to the server, as pieces of the client's line and what goes between them: it
 /// is put together only in the frames that carry it.
 package struct OutboundMessage: Hashable, Sendable {
   package let line: ByteBuffer
-  package let pieces: [OutboundPiece]
+  package let pieces: [BodyPiece]
   /// The sum of the pieces.
   package let bytes: Int
 
   /// Every range must lie within the line's readable bytes.
-  package init(line: ByteBuffer, pieces: [OutboundPiece]) {
+  package init(line: ByteBuffer, pieces: [BodyPiece]) {
     self.line = line
     self.pieces = pieces
     self.bytes = pieces.reduce(0) { sum, piece in
-      switch piece {
-      case .line(let range):
+      if case .line(let range) = piece {
         precondition(range.lowerBound >= 0 && range.upperBound <= line.readableBytes)
-        return sum + range.count
-      case .literal(let literal): return sum + literal.count
       }
+      return sum + piece.byteCount
     }
   }
 
@@ -48,12 +40,7 @@ package struct OutboundMessage: Hashable, Sendable {
     }
   }
 
-  func byteCount(ofPiece piece: Int) -> Int {
-    switch pieces[piece] {
-    case .line(let range): range.count
-    case .literal(let literal): literal.count
-    }
-  }
+  func byteCount(ofPiece piece: Int) -> Int { pieces[piece].byteCount }
 }
 
 /// A message on its way out: how far its frames have come.

@@ -1,3 +1,5 @@
+import HotlineWire
+
 /// Strikes secrets out of what a server said, and makes the rest fit to be logged and shown.
 ///
 /// A server may say the key back: whole, in another case, or cut anywhere by itself, by the
@@ -101,7 +103,7 @@ package func visibleText(_ bytes: some Collection<UInt8>) -> String {
 private func multibyteLength(_ bytes: some Collection<UInt8>) -> Int? {
   (2...4).first { length in
     let sequence = Array(bytes.prefix(length))
-    return sequence.count == length && sequence.withUnsafeBytes { isValidUTF8($0) }
+    return sequence.count == length && sequence.withUnsafeBytes { UTF8Sequence.isValid($0) }
   }
 }
 

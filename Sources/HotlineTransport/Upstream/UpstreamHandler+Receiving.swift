@@ -1,4 +1,5 @@
 import HotlineCore
+import HotlineWire
 import NIOCore
 
 /// Frames from the server.
@@ -31,7 +32,7 @@ extension UpstreamHandler {
     // Once we have closed, nobody waits for what the server still says.
     guard phase == .open else { return true }
     return payload.withUnsafeReadableBytes { bytes in
-      guard isBinary || isValidUTF8(bytes) else { return false }
+      guard isBinary || UTF8Sequence.isValid(bytes) else { return false }
       delegate?.upstreamReceived(connection, bytes, isBinary: isBinary)
       return true
     }
