@@ -8,15 +8,19 @@ package enum Action: Hashable, Sendable {
   /// The line at hand is answered by this error alone.
   case refuse(ClientNumber, HotlineError)
   /// Writes the request's message to a connection.
-  case send(RequestNumber, on: ConnectionNumber, lane: Int)
-  /// Writes the control message at hand to the connection of its request.
-  case forward(RequestNumber, on: ConnectionNumber, lane: Int, responseID: ByteString)
+  ///
+  /// `lane`: whose name the message is to carry; nil where the connection carries one response.
+  case send(RequestNumber, on: ConnectionNumber, lane: Int?)
+  /// Writes the control message at hand to the connection of its request, as `.send` does.
+  case forward(RequestNumber, on: ConnectionNumber, lane: Int?, responseID: ByteString)
   /// Writes the event at hand to the request's client.
   case deliver(RequestNumber)
   /// Writes `hotline.queued`.
   case notifyQueued(RequestNumber, position: Int, reason: QueuedReason)
   /// Writes the error, if there is one, and the last line, and forgets the request.
   case finish(RequestNumber, HotlineError?, Completion)
+  /// Answers a line that asked for something that is done now, or will not be.
+  case answer(CommandNumber, HotlineError?)
   case dial(ConnectionNumber, UpstreamIndex)
   case sendPing(ConnectionNumber, id: UInt64)
   /// Closes a connection; whatever still comes from it is stale. A message that was not handed over
@@ -50,6 +54,8 @@ package enum CloseReason: String, Hashable, Sendable {
   case errorInResponse = "error_in_response"
   /// A steered response has ended: what may follow it is not known.
   case steered
+  /// It was made with an address, a key or headers that a reload has changed.
+  case reloaded
   /// The daemon ends.
   case shutdown
 }

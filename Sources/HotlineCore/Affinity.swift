@@ -6,10 +6,16 @@ struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   /// Keys in the order they were set; an entry whose stamp is newer stands again further on.
   private var order: Deque<(key: Key, stamp: UInt64)> = []
   private var stamps: UInt64 = 0
-  private let countMax: Int
+  private(set) var countMax: Int
 
   init(countMax: Int) {
     self.countMax = countMax
+  }
+
+  /// Remembers so many from now on; the oldest of the others are forgotten.
+  mutating func limit(to countMax: Int) {
+    self.countMax = countMax
+    forgetOldest()
   }
 
   var count: Int { entries.count }
@@ -21,9 +27,7 @@ struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     stamps += 1
     entries[key] = (value, stamps)
     order.append((key, stamps))
-    while entries.count > countMax, let oldest = order.popFirst() {
-      if entries[oldest.key]?.stamp == oldest.stamp { entries[oldest.key] = nil }
-    }
+    forgetOldest()
     if order.count > 2 * countMax + 16 {
       order.removeAll { entries[$0.key]?.stamp != $0.stamp }
     }
@@ -32,9 +36,15 @@ struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   mutating func forget(_ key: Key) {
     entries[key] = nil
   }
+
+  private mutating func forgetOldest() {
+    while entries.count > countMax, let oldest = order.popFirst() {
+      if entries[oldest.key]?.stamp == oldest.stamp { entries[oldest.key] = nil }
+    }
+  }
 }
 
-/// Bounded memory of which connection can continue which response or conversation.
+/// Bounded memory of which lane can continue which response, and which connection suits what.
 ///
 /// Everything is kept per uid: no user continues what another user began.
 struct Affinity: Sendable {
@@ -48,34 +58,51 @@ struct Affinity: Sendable {
     var conversation: ByteString
   }
 
-  private var responses: BoundedMemory<ResponseKey, ConnectionNumber>
-  private var conversations: BoundedMemory<ConversationKey, ConnectionNumber>
+  /// What prefers the connection that it was last served by, for the sake of the prompt cache.
+  enum Preference: Hashable, Sendable {
+    case conversation(ConversationKey)
+    case promptCacheKey(uid: UInt32, key: ByteString)
+  }
+
+  /// Where a response was made: the only place that can continue it without `store`.
+  struct Place: Hashable, Sendable {
+    var connection: ConnectionNumber
+    var lane: Int
+  }
+
+  private var responses: BoundedMemory<ResponseKey, Place>
+  private var preferences: BoundedMemory<Preference, ConnectionNumber>
 
   init(entriesMax: Int) {
     responses = BoundedMemory(countMax: entriesMax)
-    conversations = BoundedMemory(countMax: entriesMax)
+    preferences = BoundedMemory(countMax: entriesMax)
   }
 
-  /// The connection that made a response; it may be gone by now.
-  func connection(ofResponse key: ResponseKey) -> ConnectionNumber? {
+  /// Where a response was made; it may be gone by now.
+  func place(ofResponse key: ResponseKey) -> Place? {
     responses[key]
   }
 
-  /// The connection that last served a conversation; it may be gone by now.
-  func connection(ofConversation key: ConversationKey) -> ConnectionNumber? {
-    conversations[key]
+  /// The connection that last served something; it may be gone by now.
+  func connection(for preference: Preference) -> ConnectionNumber? {
+    preferences[preference]
   }
 
-  mutating func responseMade(_ key: ResponseKey, on connection: ConnectionNumber) {
-    responses.set(key, to: connection)
+  mutating func responseMade(_ key: ResponseKey, at place: Place) {
+    responses.set(key, to: place)
   }
 
-  mutating func conversationServed(_ key: ConversationKey, on connection: ConnectionNumber) {
-    conversations.set(key, to: connection)
+  mutating func served(_ preference: Preference, on connection: ConnectionNumber) {
+    preferences.set(preference, to: connection)
   }
 
   /// A continuation that ended in an error evicts the response it referred to, as servers do.
   mutating func responseEvicted(_ key: ResponseKey) {
     responses.forget(key)
+  }
+
+  mutating func limit(to entriesMax: Int) {
+    responses.limit(to: entriesMax)
+    preferences.limit(to: entriesMax)
   }
 }

@@ -25,7 +25,7 @@ extension Broker {
     case .ready, .retiring:
       counters.connectionsLost += 1
       actions += lose(number, of: index, failure, at: now)
-      actions += orphanPinned(of: number, index, at: now)
+      actions += orphan(of: number, index, at: now)
       upstreams[index].pool.forget(number)
       if !connection.isSettled(at: now) { upstreams[index].pool.dialFailed(failure, at: now) }
     case .closing:
@@ -50,8 +50,9 @@ extension Broker {
       return mutateRunning(on: current, lane: lane, of: request) { $0.isHandedOver = true }
     }
     for index in upstreams.indices {
-      for connection in upstreams[index].pool.order {
-        upstreams[index].pool.connections[connection]?.abandonedHandedOver(number)
+      for candidate in upstreams[index].pool.connections.numbers
+      where connection == nil || connection == candidate {
+        upstreams[index].pool.connections[candidate]?.abandonedHandedOver(number)
       }
     }
   }
@@ -60,7 +61,9 @@ extension Broker {
   package mutating func bytesHeard(
     on number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
   ) {
-    upstreams[upstream.rawValue].pool.connections[number]?.keepalive?.heard(at: now)
+    _ = upstreams[upstream.rawValue].pool.connections.change(number) {
+      $0.keepalive?.heard(at: now)
+    }
   }
 
   package mutating func pongReceived(
@@ -76,20 +79,31 @@ extension Broker {
     guard phase != .stopped else { return [] }
     var actions: [Action] = []
     for index in upstreams.indices {
-      upstreams[index].pool.networkChanged()
+      upstreams[index].pool.forgetFailures()
       let limits = upstreams[index].pool.limits
-      for number in upstreams[index].pool.order {
+      for number in upstreams[index].pool.connections.numbers {
         guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
           continue
         }
-        // A model that thinks may answer late; an idle server has no excuse.
-        let limit =
-          connection.isIdle ? min(limits.probeTimeout, limits.pongTimeout) : limits.pongTimeout
+        #if HOTLINE_PLANTED_FAULTS
+          if PlantedFault.current == .forgetsToProbe, connection.isIdle { continue }
+        #endif
+        let limit = probeTimeout(of: connection, limits)
         let id = upstreams[index].pool.connections[number]?.keepalive?.probe(within: limit, at: now)
         if let id { actions.append(.sendPing(number, id: id)) }
       }
     }
     return conclude(actions, at: now)
+  }
+
+  private func probeTimeout(
+    of connection: UpstreamConnection, _ limits: UpstreamLimits
+  ) -> Duration {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .waitsLongForAProbe { return .seconds(60) }
+    #endif
+    // A model that thinks may answer late; an idle server has no excuse.
+    return connection.isIdle ? min(limits.probeTimeout, limits.pongTimeout) : limits.pongTimeout
   }
 
   // MARK: Time
@@ -113,12 +127,15 @@ extension Broker {
     case nil:
       break
     }
-    for lane in connection.lanes {
-      if case .abandoned(_, let giveUpAt) = lane.state, now >= giveUpAt {
-        return close(number, of: index, .abandonedTimeout, at: now)
+    var actions: [Action] = []
+    for lane in connection.lanes.indices {
+      guard case .abandoned(_, let giveUpAt) = connection.lanes[lane].state, now >= giveUpAt else {
+        continue
       }
+      upstreams[index].pool.connections[number]?.lanes[lane].state = .spent
+      actions += retire(number, of: index, .abandonedTimeout, at: now)
     }
-    return []
+    return actions
   }
 
   // MARK: Loss
@@ -131,10 +148,10 @@ extension Broker {
     guard let connection = upstreams[index].pool.connections[number] else { return [] }
     // No request may come back to this connection.
     upstreams[index].pool.connections[number]?.state = .closing
-    return connection.lanes.compactMap(\.running).flatMap { running -> [Action] in
+    let all = connection.lanes.compactMap(\.running)
+    return all.flatMap { running -> [Action] in
       guard let request = requests[running.request] else { return [] }
-      // 1009: the message is too big for the server, and will be again.
-      let isFinal = failure.closeCode == 1009
+      let isFinal = failure.isFinal(for: running, of: all)
       #if HOTLINE_PLANTED_FAULTS
         if let actions = plantedLoss(of: running, request, at: now) { return actions }
       #endif
@@ -146,7 +163,8 @@ extension Broker {
       {
         return sendAgain(running.request, sentBefore: .unknown, at: now)
       }
-      let error = lossError(failure, sent: max(running.sent, request.sentBefore))
+      let error = lossError(
+        failure, sent: max(running.sent, request.sentBefore), isRetryable: !isFinal)
       return end(running.request, .error, with: error, lane: .lost, at: now)
     }
   }
@@ -166,13 +184,13 @@ extension Broker {
   #endif
 
   private func lossError(
-    _ failure: ConnectionFailure, sent: HotlineError.Sent
+    _ failure: ConnectionFailure, sent: HotlineError.Sent, isRetryable: Bool
   ) -> HotlineError {
     let isViolation = failure.kind == .protocolViolation
     return failure.error(
       isViolation ? .upstreamProtocol : .connectionLost,
       isViolation ? "the server broke the protocol" : "the connection to the server was lost",
-      sent: sent, isRetryable: failure.closeCode != 1009)
+      sent: sent, isRetryable: isRetryable)
   }
 
   /// Takes a request back from its lane to wait for another, in front of all others.
@@ -184,7 +202,10 @@ extension Broker {
     if case .running(let connection, let lane) = request.state {
       let running = running(on: connection, lane: lane, of: request)
       request.eventsBefore += running?.eventsDelivered ?? 0
-      upstreams[index].pool.connections[connection]?.lanes[lane].state = .idle
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .forgetsEarlierNotices { request.eventsBefore = 0 }
+      #endif
+      upstreams[index].pool.connections[connection]?.lanes[lane].state = .spent
     }
     request.sentBefore = max(request.sentBefore, sentBefore)
     request.waitDeadline = now.advanced(by: request.spec.waitTimeout ?? limits.waitTimeout)
@@ -202,6 +223,21 @@ extension Broker {
     }
     enqueue(number, atFront: true)
     return []
+  }
+}
+
+extension ConnectionFailure {
+  /// Whether a request that is lost by it would be lost again.
+  ///
+  /// Of the codes that a client should not reconnect after (RFC 6455, 7.4.1), 1009 blames one
+  /// message, that of no response that has begun; where it may be one of several, none is blamed.
+  /// The others blame the way in which this daemon speaks.
+  fileprivate func isFinal(for running: Lane.Running, of all: [Lane.Running]) -> Bool {
+    switch closeCode {
+    case 1009: !running.hasResponse && all.count { !$0.hasResponse } == 1
+    case 1002, 1003, 1007, 1008, 1010: running.isHandedOver && !running.hasResponse
+    default: false
+    }
   }
 }
 

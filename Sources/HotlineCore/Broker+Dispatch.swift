@@ -25,49 +25,80 @@ extension Broker {
 
   /// Where a request waits that waits for no other request.
   private enum Destination {
-    /// The only connection that could serve it is gone.
+    /// The only lane that could serve it is gone.
     case lost
-    /// One connection, for that long; without a patience, until it is gone.
-    case connection(ConnectionNumber, patience: Duration?)
+    /// The lane that made what it continues.
+    case lane(Affinity.Place)
+    /// One connection, for so long.
+    case connection(ConnectionNumber, patience: Duration)
     case queue
   }
 
   private func destination(
-    of spec: NewRequest, uid: UInt32, at now: MonotonicInstant
+    of spec: NewRequest, from client: ClientNumber, uid: UInt32, at now: MonotonicInstant
   ) -> Destination {
     let upstream = upstreams[spec.upstream.rawValue]
     let pool = upstream.pool
     if let key = spec.previousResponseKey(of: uid) {
-      let maker = upstream.affinity.connection(ofResponse: key)
-      let isThere = maker.flatMap { pool.connections[$0]?.isOpen } ?? false
-      switch (pool.settings.continuation, maker) {
-      case (.connection, .some(let maker)) where isThere:
-        return .connection(maker, patience: nil)
-      case (.connection, _):
-        return .lost
-      case (.anywhere, .some(let maker)) where isThere:
-        return .connection(maker, patience: pool.limits.patience)
-      case (.anywhere, _):
-        break
+      let place = upstream.affinity.place(ofResponse: key).flatMap { place in
+        pool.connections[place.connection].flatMap { connection in
+          connection.takesContinuations && connection.continues(on: place.lane) ? place : nil
+        }
+      }
+      switch (pool.settings.continuation, place) {
+      case (.connection, .some(let place)): return .lane(place)
+      case (.connection, nil): return .lost
+      case (.anywhere, .some(let place)):
+        return preferred(place.connection, spec.preference(of: uid), pool, at: now)
+      case (.anywhere, nil): break
       }
     }
-    guard let key = spec.conversationKey(of: uid),
-      let number = upstream.affinity.connection(ofConversation: key),
-      let connection = pool.connections[number], connection.isReady,
-      now < connection.marginAt(pool.limits)
+    if let preference = spec.preference(of: uid) {
+      guard let number = upstream.affinity.connection(for: preference) else { return .queue }
+      return preferred(number, preference, pool, at: now)
+    }
+    // Whoever waits for the sake of a habit must not overtake who just waits.
+    guard let number = clients[client]?.lastServedOn, upstream.queue.isEmpty,
+      !upstream.patient.contains(where: { requests[$0]?.client == client })
     else { return .queue }
+    return preferred(number, nil, of: client, pool, at: now)
+  }
+
+  /// A connection that is preferred for the prompt cache's sake, if it is of any use.
+  ///
+  /// - Parameter client: whose own requests it would not wait for: what it sends side by side is to
+  ///   run side by side.
+  private func preferred(
+    _ number: ConnectionNumber, _ preference: Affinity.Preference?, of client: ClientNumber? = nil,
+    _ pool: UpstreamPool, at now: MonotonicInstant
+  ) -> Destination {
+    guard let connection = pool.connections[number], connection.isReady,
+      now < connection.ages.marginAt
+    else { return .queue }
+    if connection.freeLane(suiting: preference) == nil {
+      guard pool.limits.patience > .zero, connection.freeLane == nil else { return .queue }
+      let isOwn = client != nil && connection.lanes.contains { $0.running?.client == client }
+      if isOwn { return .queue }
+    }
     return .connection(number, patience: pool.limits.patience)
   }
 
   /// Whether a request, accepted now, would not be sent or ended at once.
-  func wouldWait(_ spec: NewRequest, uid: UInt32, at now: MonotonicInstant) -> Bool {
+  func wouldWait(
+    _ spec: NewRequest, from client: ClientNumber, at now: MonotonicInstant
+  ) -> Bool {
+    let uid = clients[client]?.uid ?? ownerUID
     let upstream = upstreams[spec.upstream.rawValue]
     guard upstream.pool.refusal == nil else { return false }
     if let key = spec.conversationKey(of: uid), upstream.orders[key] != nil { return true }
-    switch destination(of: spec, uid: uid, at: now) {
+    switch destination(of: spec, from: client, uid: uid, at: now) {
     case .lost: return false
+    case .lane(let place):
+      let connection = upstream.pool.connections[place.connection]
+      return connection?.canContinue(on: place.lane) != true
     case .connection(let number, _):
-      return upstream.pool.connections[number]?.openFreeLane == nil
+      let connection = upstream.pool.connections[number]
+      return connection?.freeLane(suiting: spec.preference(of: uid)) == nil
     case .queue: return upstream.pool.bestFreeConnection(at: now) == nil
     }
   }
@@ -81,39 +112,63 @@ extension Broker {
         return []
       }
     #endif
-    switch destination(of: request.spec, uid: request.uid, at: now) {
+    let index = request.spec.upstream.rawValue
+    switch destination(of: request.spec, from: request.client, uid: request.uid, at: now) {
     case .lost:
       return end(number, .error, with: conversationLostError(of: request), at: now)
+    case .lane(let place):
+      requests[number]?.state = .bound(to: place.connection, lane: place.lane)
+      upstreams[index].pool.connections[place.connection]?.lanes[place.lane].bound.append(number)
+      upstreams[index].attachedCount += 1
     case .connection(let connection, let patience):
-      pin(number, to: connection, until: patience.map { now.advanced(by: $0) })
+      requests[number]?.state = .pinned(to: connection, until: now.advanced(by: patience))
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .waitsBeyondPatience {
+          let until = now.advanced(by: .seconds(1000))
+          requests[number]?.state = .pinned(to: connection, until: until)
+        }
+      #endif
+      upstreams[index].pool.connections[connection]?.pinned.append(number)
+      upstreams[index].attachedCount += 1
+      if request.prefersByClient { upstreams[index].patient.append(number) }
     case .queue:
       enqueue(number)
     }
+    reschedule(number)
     return []
   }
 
-  private mutating func pin(
-    _ number: RequestNumber, to connection: ConnectionNumber, until: MonotonicInstant?
-  ) {
-    guard let request = requests[number] else { return }
-    requests[number]?.state = .pinned(to: connection, until: until)
-    upstreams[request.spec.upstream.rawValue].pool.connections[connection]?.pinned.append(number)
-    reschedule(number)
-  }
-
-  /// Takes a request out of a connection's line. Linear in the line, which `queueRequestsMax`
-  /// bounds; a line that kept what left would grow for as long as the response before it runs.
-  mutating func unpin(_ number: RequestNumber, from connection: ConnectionNumber, of index: Int) {
-    upstreams[index].pool.connections[connection]?.pinned.removeAll { $0 == number }
+  /// Takes a request out of the line of its connection or lane. Linear in the line, which
+  /// `queueRequestsMax` bounds; a line that kept what left would grow for as long as the response
+  /// before it runs.
+  mutating func detach(_ request: Request) {
+    let index = request.spec.upstream.rawValue
+    switch request.state {
+    case .bound(let connection, let lane):
+      upstreams[index].pool.connections[connection]?.lanes[lane].bound
+        .removeAll { $0 == request.number }
+      upstreams[index].attachedCount -= 1
+    case .pinned(let connection, _):
+      upstreams[index].pool.connections[connection]?.pinned.removeAll { $0 == request.number }
+      upstreams[index].attachedCount -= 1
+      upstreams[index].patient.removeAll { $0 == request.number }
+    case .queued, .ordered, .running:
+      break
+    }
   }
 
   /// Lets a request wait for any connection.
   mutating func enqueue(_ number: RequestNumber, atFront: Bool = false) {
     guard let request = requests[number] else { return }
+    let index = request.spec.upstream.rawValue
     requests[number]?.state = .queued
-    upstreams[request.spec.upstream.rawValue].queue.add(
+    upstreams[index].queue.add(
       number, of: request.client, priority: request.spec.priority, atFront: atFront)
     reschedule(number)
+    while let patient = upstreams[index].patient.first {
+      if let request = requests[patient] { detach(request) }
+      enqueue(patient)
+    }
   }
 
   private mutating func reschedule(_ number: RequestNumber) {
@@ -166,45 +221,110 @@ extension Broker {
 
   // MARK: Giving out lanes
 
-  /// Puts waiting requests on free lanes, those first that need just that connection.
+  /// Puts waiting requests on free lanes, those first that need just that lane.
   mutating func dispatch(_ index: Int, at now: MonotonicInstant) -> [Action] {
     var actions: [Action] = []
-    for number in upstreams[index].pool.order {
-      while let lane = upstreams[index].pool.connections[number]?.openFreeLane,
-        let request = popPinned(from: number, of: index)
-      {
-        actions.append(assign(request, to: number, lane: lane, of: index, at: now))
+    while true {
+      if upstreams[index].attachedCount > 0 {
+        for brief in upstreams[index].pool.connections.briefs where brief.isAwaited {
+          actions += dispatchAttached(to: brief.number, of: index, at: now)
+        }
       }
+      // One at a time, as it may be the turn of what prefers a connection again.
+      guard let action = dispatchQueued(index, at: now) else { return actions }
+      actions.append(action)
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .forgetsWhatPrefersAConnection {
+          while let action = dispatchQueued(index, at: now) { actions.append(action) }
+          return actions
+        }
+      #endif
     }
-    while !upstreams[index].queue.isEmpty,
-      let number = upstreams[index].pool.bestFreeConnection(at: now),
-      let lane = upstreams[index].pool.connections[number]?.openFreeLane,
+  }
+
+  /// Gives a free lane to the request whose turn it is, if there are both.
+  private mutating func dispatchQueued(_ index: Int, at now: MonotonicInstant) -> Action? {
+    guard !upstreams[index].queue.isEmpty, let best = upstreams[index].pool.bestFreeLane(at: now),
       let request = upstreams[index].queue.popFirst()
-    {
-      actions.append(assign(request, to: number, lane: lane, of: index, at: now))
+    else { return nil }
+    let place = preferredFreeLane(for: request, of: index, at: now) ?? best
+    let action = assign(request, to: place, of: index, at: now)
+    upstreams[index].pool.connections[place.connection]?.hasServedPinned = false
+    return action
+  }
+
+  /// A free lane of the connection that suits a request better than any.
+  private func preferredFreeLane(
+    for number: RequestNumber, of index: Int, at now: MonotonicInstant
+  ) -> Affinity.Place? {
+    guard let request = requests[number] else { return nil }
+    let preferred =
+      if let preference = request.spec.preference(of: request.uid) {
+        upstreams[index].affinity.connection(for: preference)
+      } else {
+        clients[request.client]?.lastServedOn
+      }
+    guard let preferred, let connection = upstreams[index].pool.connections[preferred],
+      connection.isReady, now < connection.ages.marginAt,
+      let lane = connection.freeLane(suiting: request.spec.preference(of: request.uid))
+    else { return nil }
+    return Affinity.Place(connection: preferred, lane: lane)
+  }
+
+  /// Serves what waits for one connection: first what can be served nowhere else, then what prefers
+  /// it, but that not twice in a row while others wait for any connection.
+  private mutating func dispatchAttached(
+    to number: ConnectionNumber, of index: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    var actions: [Action] = []
+    guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
+      return []
+    }
+    for lane in connection.lanes.indices where !connection.lanes[lane].bound.isEmpty {
+      guard upstreams[index].pool.connections[number]?.canContinue(on: lane) == true,
+        let request = upstreams[index].pool.connections[number]?.lanes[lane].bound.popFirst()
+      else { continue }
+      upstreams[index].attachedCount -= 1
+      let place = Affinity.Place(connection: number, lane: lane)
+      actions.append(assign(request, to: place, of: index, at: now))
+    }
+    for request in connection.pinned {
+      guard let connection = upstreams[index].pool.connections[number], connection.isReady,
+        connection.freeLane != nil
+      else { break }
+      // Letting one wait in the queue may have brought others there.
+      guard let record = requests[request], case .pinned = record.state else { continue }
+      guard let lane = connection.freeLane(suiting: record.spec.preference(of: record.uid)) else {
+        // What is free here might be continued by others: any other lane is as good.
+        detach(record)
+        enqueue(request)
+        continue
+      }
+      let isOvertaking = !upstreams[index].queue.isEmpty
+      if isOvertaking, connection.hasServedPinned { break }
+      // Batch is served when nothing interactive waits, and has its share in the queue.
+      if record.spec.priority == .batch, upstreams[index].queue.hasInteractive {
+        detach(record)
+        enqueue(request)
+        continue
+      }
+      detach(record)
+      let place = Affinity.Place(connection: number, lane: lane)
+      actions.append(assign(request, to: place, of: index, at: now))
+      upstreams[index].pool.connections[number]?.hasServedPinned = isOvertaking
     }
     return actions
   }
 
-  private mutating func popPinned(
-    from connection: ConnectionNumber, of index: Int
-  ) -> RequestNumber? {
-    while let number = upstreams[index].pool.connections[connection]?.pinned.popFirst() {
-      if case .pinned(to: connection, _) = requests[number]?.state { return number }
-    }
-    return nil
-  }
-
   private mutating func assign(
-    _ number: RequestNumber, to connection: ConnectionNumber, lane: Int, of index: Int,
-    at now: MonotonicInstant
+    _ number: RequestNumber, to place: Affinity.Place, of index: Int, at now: MonotonicInstant
   ) -> Action {
     guard var request = requests[number],
-      let openedAt = upstreams[index].pool.connections[connection]?.openedAt
+      let openedAt = upstreams[index].pool.connections[place.connection]?.openedAt
     else { preconditionFailure("a lane was given to a request or on a connection that is gone") }
-    request.state = .running(on: connection, lane: lane)
+    request.state = .running(on: place.connection, lane: place.lane)
     request.assignedAt = now
-    request.connection = connection
+    request.connection = place.connection
     request.isReused = openedAt <= request.arrivedAt
     if request.sentBefore != .no, !request.isResent {
       request.isResent = true
@@ -212,13 +332,30 @@ extension Broker {
     }
     requests[number] = request
     upstreams[index].waitingCount -= 1
-    upstreams[index].pool.connections[connection]?.lanes[lane].state = .busy(
-      Lane.Running(request: number, client: request.client, filter: request.spec.events))
-    if let key = request.conversationKey {
-      upstreams[index].affinity.conversationServed(key, on: connection)
+    let running = Lane.Running(
+      request: number, client: request.client, filter: request.spec.events)
+    upstreams[index].pool.connections[place.connection]?.lanes[place.lane].start(
+      running, of: request.spec.preference(of: request.uid),
+      continues: request.spec.previousResponseID != nil)
+    clients[request.client]?.lastServedOn = place.connection
+    if let preference = request.spec.preference(of: request.uid) {
+      upstreams[index].affinity.served(preference, on: place.connection)
     }
     deadlines.schedule(number, at: request.nextDeadline)
-    return .send(number, on: connection, lane: lane)
+    let name = laneName(place.lane, on: place.connection, of: index)
+    return .send(number, on: place.connection, lane: name)
+  }
+
+  /// The lane whose name a message is to carry; nil where the connection carries one response.
+  func laneName(_ lane: Int, on number: ConnectionNumber, of index: Int) -> Int? {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .sendsWithoutALanesName { return nil }
+    #endif
+    guard let connection = upstreams[index].pool.connections[number], connection.namesLanes,
+      // Its server showed on another connection that it knows no lanes.
+      connection.laneEcho == .present || upstreams[index].pool.laneEcho != .absent
+    else { return nil }
+    return lane
   }
 
   /// Fails everything that waits for an upstream where waiting will not help.
@@ -239,8 +376,33 @@ extension Broker {
 }
 
 extension UpstreamConnection {
-  /// A lane for a request that needs just this connection.
-  var openFreeLane: Int? { isOpen ? freeLane : nil }
+  /// What waits for it already is served; what comes while it retires has to go elsewhere.
+  fileprivate var takesContinuations: Bool {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .continuesOnARetiringConnection { return isOpen }
+    #endif
+    return isReady
+  }
+
+  /// A lane's latest response may be continued, now or after what runs there.
+  func continues(on lane: Int) -> Bool { isOpen && !lanes[lane].isSpent }
+
+  /// A request that continues a response of the lane can begin now.
+  func canContinue(on lane: Int) -> Bool {
+    guard isOpen, lanes[lane].isIdle else { return false }
+    return laneEcho == .present || isIdle
+  }
+}
+
+extension Lane {
+  /// From now on its latest response is no longer the server's latest.
+  fileprivate mutating func start(
+    _ running: Running, of preference: Affinity.Preference?, continues: Bool
+  ) {
+    state = .busy(running)
+    chainAt = nil
+    chainOwner = preference ?? (continues ? chainOwner : nil)
+  }
 }
 
 extension HotlineError.Sent: Comparable {

@@ -22,8 +22,8 @@ extension Broker {
     case .queued:
       upstreams[index].queue.remove(number)
       upstreams[index].waitingCount -= 1
-    case .pinned(let connection, _):
-      unpin(number, from: connection, of: index)
+    case .bound, .pinned:
+      detach(request)
       upstreams[index].waitingCount -= 1
     case .ordered:
       leaveOrder(request)
@@ -51,6 +51,8 @@ extension Broker {
   enum LaneFate {
     /// The response has ended: the lane is free.
     case freed
+    /// The response has ended, but more of it may come.
+    case spent
     /// The response goes on, but nobody wants it.
     case unwanted
     /// The connection is being closed by the caller.
@@ -58,35 +60,51 @@ extension Broker {
   }
 
   private mutating func leave(
-    _ lane: Int, of connection: ConnectionNumber, _ index: Int, _ running: Lane.Running,
+    _ lane: Int, of number: ConnectionNumber, _ index: Int, _ running: Lane.Running,
     _ fate: LaneFate, at now: MonotonicInstant
   ) -> [Action] {
     switch fate {
     case .freed:
-      upstreams[index].pool.connections[connection]?.laneFreed(lane, running, at: now)
+      freeLane(lane, of: number, index, running, at: now)
+      return []
+    case .spent:
+      freeLane(lane, of: number, index, running, isSpent: true, at: now)
       return []
     case .lost:
-      upstreams[index].pool.connections[connection]?.lanes[lane].state = .idle
+      upstreams[index].pool.connections[number]?.lanes[lane].state = .idle
       return []
     case .unwanted:
       break
     }
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .reusesALaneBeforeTheTerminalEvent {
-        upstreams[index].pool.connections[connection]?.lanes[lane].state = .idle
+        upstreams[index].pool.connections[number]?.lanes[lane].state = .idle
         return []
       }
     #endif
-    if upstreams[index].pool.limits.lanes == 1, upstreams[index].pool.dropAllowed(at: now) {
+    // With others beside it, a response that nobody wants costs its lane, not their connection.
+    let isAlone = upstreams[index].pool.connections[number]?.lanesUsable == 1
+    if isAlone, upstreams[index].pool.dropAllowed(at: now) {
       counters.responsesDropped += 1
-      upstreams[index].pool.connections[connection]?.lanes[lane].state = .idle
-      return close(connection, of: index, .abandoned, at: now)
+      upstreams[index].pool.connections[number]?.lanes[lane].state = .idle
+      return close(number, of: index, .abandoned, at: now)
     }
     counters.responsesDrained += 1
     let giveUpAt = now.advanced(by: upstreams[index].pool.limits.abandonedTimeout)
-    upstreams[index].pool.connections[connection]?.lanes[lane].state =
+    upstreams[index].pool.connections[number]?.lanes[lane].state =
       .abandoned(running, giveUpAt: giveUpAt)
     return []
+  }
+
+  /// The response on a lane has ended by its terminal event.
+  mutating func freeLane(
+    _ lane: Int, of number: ConnectionNumber, _ index: Int, _ running: Lane.Running,
+    isSpent: Bool = false, at now: MonotonicInstant
+  ) {
+    let limits = upstreams[index].pool.limits
+    upstreams[index].pool.connections[number]?.lanes[lane]
+      .freed(by: running.responseID, isSpent: isSpent)
+    upstreams[index].pool.connections[number]?.served(limits, at: now)
   }
 
   /// Closes a connection on which nothing wanted runs, and finds other ways for what waits for it.
@@ -95,24 +113,62 @@ extension Broker {
   ) -> [Action] {
     counters.connectionsClosed[reason, default: 0] += 1
     let action = upstreams[index].pool.close(connection, reason)
-    return [action] + orphanPinned(of: connection, index, at: now)
+    return [action] + orphan(of: connection, index, at: now)
+  }
+
+  /// Takes a connection out of use: it is closed when nothing wanted runs on it any more, which may
+  /// be now.
+  mutating func retire(
+    _ number: ConnectionNumber, of index: Int, _ reason: CloseReason, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
+      return []
+    }
+    releasePinned(of: number, index)
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .closesWithOthersRunning {
+        return close(number, of: index, reason, at: now)
+      }
+    #endif
+    guard upstreams[index].pool.connections[number]?.isUnwanted == false else {
+      return close(number, of: index, reason, at: now)
+    }
+    if connection.isReady { upstreams[index].pool.connections[number]?.state = .retiring(reason) }
+    return orphanBound(of: number, index, at: now) { $0.isSpent }
   }
 
   /// Requests that wait for a connection that is gone: lost, or content with another one.
-  mutating func orphanPinned(
+  mutating func orphan(
     of connection: ConnectionNumber, _ index: Int, at now: MonotonicInstant
   ) -> [Action] {
-    guard let pinned = upstreams[index].pool.connections[connection]?.pinned else { return [] }
-    upstreams[index].pool.connections[connection]?.pinned = []
-    return pinned.flatMap { number -> [Action] in
-      guard let request = requests[number],
-        case .pinned(to: connection, let until) = request.state
-      else { return [] }
-      guard until == nil else {
-        enqueue(number)
-        return []
-      }
-      return end(number, .error, with: conversationLostError(of: request), at: now)
+    releasePinned(of: connection, index)
+    return orphanBound(of: connection, index, at: now) { _ in true }
+  }
+
+  /// What prefers a connection takes any.
+  private mutating func releasePinned(of number: ConnectionNumber, _ index: Int) {
+    guard let pinned = upstreams[index].pool.connections[number]?.pinned, !pinned.isEmpty else {
+      return
+    }
+    for request in pinned {
+      // Letting one wait in the queue may have brought others there.
+      guard let record = requests[request], case .pinned = record.state else { continue }
+      detach(record)
+      enqueue(request)
+    }
+  }
+
+  /// What continues a response of a lane that takes no more has lost its conversation.
+  private mutating func orphanBound(
+    of number: ConnectionNumber, _ index: Int, at now: MonotonicInstant,
+    where isGone: (Lane) -> Bool
+  ) -> [Action] {
+    guard let lanes = upstreams[index].pool.connections[number]?.lanes else { return [] }
+    let bound = lanes.filter(isGone).flatMap(\.bound)
+    return bound.flatMap { request in
+      requests[request].map {
+        end(request, .error, with: conversationLostError(of: $0), at: now)
+      } ?? []
     }
   }
 
@@ -162,14 +218,5 @@ extension Completion {
     firstEvent = running.firstEventAt.map { arrivedAt.duration(to: $0) }
     firstText = running.firstTextAt.map { arrivedAt.duration(to: $0) }
     events += running.eventsDelivered
-  }
-}
-
-extension UpstreamConnection {
-  /// The response on a lane has ended by its terminal event.
-  mutating func laneFreed(_ lane: Int, _ running: Lane.Running, at now: MonotonicInstant) {
-    lanes[lane].freed(by: running.responseID, at: now)
-    responsesServed += 1
-    lastActiveAt = now
   }
 }

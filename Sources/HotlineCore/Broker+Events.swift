@@ -1,37 +1,3 @@
-/// What the core needs to know of one upstream event; its bytes stay with the driver.
-package struct EventFacts: Hashable, Sendable {
-  package enum Kind: Hashable, Sendable {
-    /// Part of a response, or of a kind that nobody knows yet.
-    case progress
-    /// Progress that carries a piece of the answer's text.
-    case text
-    /// The last event of a response.
-    case terminal(Outcome)
-    /// An `error`: a request's last event, or the connection's.
-    case error
-    /// Concerns the connection: limits, rates, greetings.
-    case notice
-    /// Not one valid JSON object, or one that only the daemon may write.
-    case unusable
-  }
-
-  package var kind: Kind
-  /// Its type begins with `response.`.
-  package var isResponseEvent = false
-  /// The response that it names, if it does.
-  package var responseID: ByteString?
-  package var errorCode: ByteString?
-  /// Code and message of an error, sanitised, for messages and logs.
-  package var errorDetail: String?
-  /// The `usage` object of a terminal event.
-  package var usage: ByteString?
-
-  package init(_ kind: Kind, isResponseEvent: Bool = false) {
-    self.kind = kind
-    self.isResponseEvent = isResponseEvent
-  }
-}
-
 extension Broker {
   /// What to do with a plain progress event.
   package enum Progress: Hashable, Sendable {
@@ -42,69 +8,135 @@ extension Broker {
     case unusual
   }
 
+  /// Said of a client that has not read all it has, while what is held is over `memoryBytesMax`.
+  package static let unreadBytesOverMemory = Int.max
+
   /// The hot path: a `response.*` progress event that names no response.
   ///
   /// - Parameter unreadBytes: what waits unread at the client of the running request.
   package mutating func progressArrived(
-    isText: Bool, on connection: ConnectionNumber, of upstream: UpstreamIndex, unreadBytes: Int,
-    at now: MonotonicInstant
+    isText: Bool, on connection: ConnectionNumber, of upstream: UpstreamIndex,
+    lane: LaneReference = .none, unreadBytes: Int, at now: MonotonicInstant
   ) -> Progress {
-    let progress = upstreams[upstream.rawValue].pool.connections[connection]?
-      .progressArrived(isText: isText, mayWrite: unreadBytes < limits.bufferBytesMax, at: now)
+    let mayWrite = unreadBytes < limits.bufferBytesMax
+    let progress = upstreams[upstream.rawValue].pool.connections.change(connection) {
+      $0.progressArrived(isText: isText, lane, mayWrite: mayWrite, at: now)
+    }
     if case .deliver = progress { counters.eventsDelivered += 1 }
     return progress ?? .unusual
   }
 
   /// Any event of an upstream.
+  ///
+  /// - Parameter unreadBytes: what waits unread at the client whose response the event is of, or
+  ///   which alone runs there.
   package mutating func eventArrived(
     _ event: EventFacts, on number: ConnectionNumber, of upstream: UpstreamIndex,
     unreadBytes: Int, at now: MonotonicInstant
   ) -> [Action] {
     let index = upstream.rawValue
-    guard let connection = upstreams[index].pool.connections[number], connection.isOpen else {
-      return []
-    }
-    #if HOTLINE_PLANTED_FAULTS
-      if PlantedFault.current == .deliversBeforeTheHandOver,
-        case .busy(let running) = connection.lanes[0].state
-      {
-        return conclude(
-          busyEvent(event, running, on: connection, index, unreadBytes: unreadBytes, at: now),
-          at: now)
-      }
-    #endif
+    guard upstreams[index].pool.connections[number]?.isOpen == true else { return [] }
+    learnLanes(from: event, on: number, of: index)
+    guard let connection = upstreams[index].pool.connections[number] else { return [] }
     let actions: [Action]
-    switch connection.lanes[0].state {
-    case .abandoned(let running, _) where running.isHandedOver:
-      actions = abandonedEvent(event, running, on: connection, index, at: now)
-    case .busy(let running) where running.isHandedOver:
-      actions = busyEvent(
-        event, running, on: connection, index, unreadBytes: unreadBytes, at: now)
-    case .idle, .abandoned, .busy:
-      actions = strayEvent(event, on: connection, index, at: now)
+    switch connection.addressee(of: event) {
+    case .lane(let lane):
+      actions = laneEvent(
+        event, on: connection, lane: lane, index, unreadBytes: unreadBytes, at: now)
+    case .connection where event.isForTheConnectionsSake:
+      actions = connectionRefused(event, on: connection, index, at: now)
+    case .connection:
+      counters.idleEventsIgnored += 1
+      actions = []
+    case .nobody:
+      let failure = ConnectionFailure(
+        .protocolViolation, "an event came that names no lane that is in use")
+      actions = violation(failure, event, on: connection, index, at: now)
     }
     return conclude(actions, at: now)
   }
 
+  /// The first event of a connection's first response shows whether its server knows lanes.
+  private mutating func learnLanes(
+    from event: EventFacts, on number: ConnectionNumber, of index: Int
+  ) {
+    guard let connection = upstreams[index].pool.connections[number], connection.lanes.count > 1,
+      connection.laneEcho == .unknown, connection.lanes[0].occupant?.isHandedOver == true
+    else { return }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .asksForLanesAgainAfterARefusal, !event.isResponseEvent { return }
+    #endif
+    // A server that does not know the name is not asked for lanes again, whatever becomes of the
+    // request.
+    if connection.isRefusedLane(event) { upstreams[index].pool.laneEcho = .absent }
+    guard event.isResponseEvent else { return }
+    let echo: UpstreamConnection.LaneEcho
+    switch event.lane {
+    case .none: echo = .absent
+    case .lane(0): echo = .present
+    case .lane, .unknown: return
+    }
+    upstreams[index].pool.connections[number]?.laneEcho = echo
+    upstreams[index].pool.laneEcho = echo
+  }
+
+  private mutating func laneEvent(
+    _ event: EventFacts, on connection: UpstreamConnection, lane: Int, _ index: Int,
+    unreadBytes: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .deliversBeforeTheHandOver,
+        case .busy(let running) = connection.lanes[lane].state
+      {
+        return busyEvent(
+          event, running, on: connection, lane, index, unreadBytes: unreadBytes, at: now)
+      }
+    #endif
+    switch connection.lanes[lane].state {
+    case .abandoned(let running, _) where running.isHandedOver:
+      return abandonedEvent(event, running, on: connection, lane, index, at: now)
+    case .busy(let running) where running.isHandedOver:
+      return busyEvent(
+        event, running, on: connection, lane, index, unreadBytes: unreadBytes, at: now)
+    case .spent:
+      counters.abandonedEvents += 1
+      return []
+    case .idle, .abandoned, .busy:
+      return strayEvent(event, on: connection, index, at: now)
+    }
+  }
+
   // MARK: Nothing runs
 
-  /// Nothing runs, or what is to run was not handed over yet, so that the event cannot be of it.
+  /// Nothing runs on the lane, or what is to run was not handed over yet, so that the event cannot
+  /// be of it.
   private mutating func strayEvent(
     _ event: EventFacts, on connection: UpstreamConnection, _ index: Int,
     at now: MonotonicInstant
   ) -> [Action] {
     switch event.kind {
+    case .notice where !event.isResponseEvent:
+      counters.idleEventsIgnored += 1
+      return []
     case .progress, .text, .notice:
-      guard event.isResponseEvent else {
+      guard event.isResponseEvent || (connection.namesLanes && event.lane != .none) else {
         counters.idleEventsIgnored += 1
         return []
       }
     case .terminal, .error, .unusable:
       break
     }
+    return violation(event.asFailure, event, on: connection, index, at: now)
+  }
+
+  /// The server said something that it must not: nothing on its connection can be trusted.
+  private mutating func violation(
+    _ failure: ConnectionFailure, _ event: EventFacts, on connection: UpstreamConnection,
+    _ index: Int, at now: MonotonicInstant
+  ) -> [Action] {
     let reason: CloseReason = event.isForTheConnectionsSake ? .refusedByServer : .unexpectedEvent
     let actions =
-      lose(connection.number, of: index, event.asFailure, at: now)
+      lose(connection.number, of: index, failure, at: now)
       + close(connection.number, of: index, reason, at: now)
     countFailure(event, of: connection, index, at: now)
     return actions
@@ -119,52 +151,71 @@ extension Broker {
     upstreams[index].pool.dialFailed(event.asFailure, isHopeless: event.isHopeless, at: now)
   }
 
+  /// The server is done with a connection that carries several responses: what it has not begun
+  /// goes elsewhere, what it has begun may end.
+  private mutating func connectionRefused(
+    _ event: EventFacts, on connection: UpstreamConnection, _ index: Int,
+    at now: MonotonicInstant
+  ) -> [Action] {
+    var actions: [Action] = []
+    for running in connection.lanes.compactMap(\.running)
+    where running.isHandedOver && !running.hasResponse
+      && requests[running.request]?.isResent == false
+    {
+      actions += sendAgain(running.request, sentBefore: .unknown, at: now)
+    }
+    actions += retire(connection.number, of: index, .refusedByServer, at: now)
+    countFailure(event, of: connection, index, at: now)
+    return actions
+  }
+
   /// Nobody wants the response: it is read to its end.
   private mutating func abandonedEvent(
     _ event: EventFacts, _ running: Lane.Running, on connection: UpstreamConnection,
-    _ index: Int, at now: MonotonicInstant
+    _ lane: Int, _ index: Int, at now: MonotonicInstant
   ) -> [Action] {
     counters.abandonedEvents += 1
     var running = running
-    guard note(event, &running, connection.lanes[0], at: now) == nil else {
-      return close(connection.number, of: index, .unexpectedEvent, at: now)
+    let number = connection.number
+    if let complaint = note(event, &running, connection.lanes[lane], at: now) {
+      let failure = ConnectionFailure(.protocolViolation, complaint)
+      return violation(failure, event, on: connection, index, at: now)
     }
-    upstreams[index].pool.connections[connection.number]?.lanes[0].noted(running, event)
+    upstreams[index].pool.connections[number]?.lanes[lane].noted(running, event)
     switch event.kind {
     case .progress, .text, .notice, .unusable:
       return []
     case .terminal:
-      upstreams[index].pool.connections[connection.number]?.laneFreed(0, running, at: now)
-      return running.isSteered ? close(connection.number, of: index, .steered, at: now) : []
+      freeLane(lane, of: number, index, running, isSpent: running.isSteered, at: now)
+      return running.isSteered ? retire(number, of: index, .steered, at: now) : []
     case .error:
-      return close(connection.number, of: index, .abandoned, at: now)
+      freeLane(lane, of: number, index, running, isSpent: true, at: now)
+      return retire(number, of: index, .abandoned, at: now)
     }
   }
 
   // MARK: A request runs
 
   private mutating func busyEvent(
-    _ event: EventFacts, _ running: Lane.Running, on connection: UpstreamConnection,
+    _ event: EventFacts, _ running: Lane.Running, on connection: UpstreamConnection, _ lane: Int,
     _ index: Int, unreadBytes: Int, at now: MonotonicInstant
   ) -> [Action] {
     var running = running
-    if let complaint = note(event, &running, connection.lanes[0], at: now) {
+    if let complaint = note(event, &running, connection.lanes[lane], at: now) {
       let failure = ConnectionFailure(.protocolViolation, complaint)
-      let actions =
-        lose(connection.number, of: index, failure, at: now)
-        + close(connection.number, of: index, .unexpectedEvent, at: now)
-      countFailure(event, of: connection, index, at: now)
-      return actions
+      return violation(failure, event, on: connection, index, at: now)
     }
     let number = connection.number
-    upstreams[index].pool.connections[number]?.lanes[0].noted(running, event)
+    upstreams[index].pool.connections[number]?.lanes[lane].noted(running, event)
     if event.isResponseEvent { upstreams[index].pool.proved(number) }
-    if event.kind == .error, !running.hasResponse, event.isForTheConnectionsSake,
+    if event.kind == .error, !running.hasResponse,
+      event.isForTheConnectionsSake || connection.isRefusedLane(event),
       let actions = sendElsewhere(running, event, on: connection, of: index, at: now)
     {
       return actions
     }
-    return pass(event, running, on: number, index, unreadBytes: unreadBytes, at: now)
+    let place = Affinity.Place(connection: number, lane: lane)
+    return pass(event, running, at: place, index, unreadBytes: unreadBytes, at: now)
   }
 
   /// Notes what an event says of the running response.
@@ -186,6 +237,14 @@ extension Broker {
     if event.isResponseEvent {
       if let id = event.responseID {
         let isAnother = running.responseID.map { $0 != id && !running.isSteered } ?? false
+        #if HOTLINE_PLANTED_FAULTS
+          if PlantedFault.current == .remembersOneResponse, lane.lastResponseID != id, !isAnother {
+            running.isAnswered = true
+            running.hasResponse = true
+            running.responseID = id
+            return nil
+          }
+        #endif
         guard !isAnother, !lane.pastResponseIDs.contains(id) else {
           return "an event of another response came while a request was running"
         }
@@ -204,7 +263,7 @@ extension Broker {
 
   /// Brings an event to the client of its request, and ends the request where it does.
   private mutating func pass(
-    _ event: EventFacts, _ running: Lane.Running, on number: ConnectionNumber, _ index: Int,
+    _ event: EventFacts, _ running: Lane.Running, at place: Affinity.Place, _ index: Int,
     unreadBytes: Int, at now: MonotonicInstant
   ) -> [Action] {
     let fits = unreadBytes < limits.bufferBytesMax
@@ -217,7 +276,7 @@ extension Broker {
     } else if isWanted {
       actions.append(.deliver(running.request))
       counters.eventsDelivered += 1
-      upstreams[index].pool.connections[number]?.lanes[0].eventDelivered()
+      upstreams[index].pool.connections[place.connection]?.lanes[place.lane].eventDelivered()
     }
     let slow = outcome.map { _ in slowReaderError(unreadBytes, sent: running.sent) }
     switch event.kind {
@@ -225,49 +284,64 @@ extension Broker {
       guard let slow else { return actions }
       return end(running.request, .error, with: slow, at: now)
     case .terminal(let ended):
-      remember(running, ended, of: index, on: number)
+      remember(running, ended, of: index, at: place, now)
       actions += end(
-        running.request, outcome ?? ended, with: slow, usage: event.usage, lane: .freed, at: now)
-      if running.isSteered { actions += close(number, of: index, .steered, at: now) }
-      return actions
+        running.request, outcome ?? ended, with: slow, usage: event.usage,
+        lane: running.isSteered ? .spent : .freed, at: now)
+      guard running.isSteered else { return actions }
+      return actions + retire(place.connection, of: index, .steered, at: now)
     case .error:
       evictPrevious(of: running.request, index)
-      actions += end(running.request, .error, with: slow, lane: .freed, at: now)
-      guard running.hasResponse || event.isForTheConnectionsSake else {
-        upstreams[index].pool.proved(number)
-        return actions
+      let isItsOwn = !running.hasResponse && !event.isForTheConnectionsSake
+      actions += end(
+        running.request, .error, with: slow, lane: isItsOwn ? .freed : .spent, at: now)
+      guard isItsOwn else {
+        return actions + retire(place.connection, of: index, .errorInResponse, at: now)
       }
-      return actions + close(number, of: index, .errorInResponse, at: now)
+      upstreams[index].pool.proved(place.connection)
+      return actions
     }
   }
 
   private func slowReaderError(_ unreadBytes: Int, sent: HotlineError.Sent) -> HotlineError {
-    HotlineError(
-      .slowReader,
-      "\(unreadBytes) bytes wait unread at the client, the limit is socket.buffer_bytes_max; "
-        + "read faster", origin: .client, sent: sent, isRetryable: true)
+    let reason =
+      unreadBytes == Self.unreadBytesOverMemory
+      ? "the daemon holds more than socket.memory_max bytes, some of them unread by this client"
+      : "\(unreadBytes) bytes wait unread at the client, the limit is socket.buffer_bytes_max"
+    return HotlineError(
+      .slowReader, reason + "; read faster", origin: .client, sent: sent, isRetryable: true)
   }
 
   private mutating func remember(
-    _ running: Lane.Running, _ outcome: Outcome, of index: Int, on number: ConnectionNumber
+    _ running: Lane.Running, _ outcome: Outcome, of index: Int, at place: Affinity.Place,
+    _ now: MonotonicInstant
   ) {
     guard let request = requests[running.request] else { return }
     switch outcome {
     case .completed, .incomplete, .cancelled:
       guard let id = running.responseID else { return }
       let key = Affinity.ResponseKey(uid: request.uid, response: id)
-      upstreams[index].affinity.responseMade(key, on: number)
+      upstreams[index].affinity.responseMade(key, at: place)
+      guard upstreams[index].pool.settings.continuation == .connection else { return }
+      upstreams[index].pool.connections[place.connection]?.lanes[place.lane]
+        .chainAt = now
     case .failed, .error:
       evictPrevious(of: running.request, index)
     }
   }
 
+  /// Forgets the response that a request continued, and that nothing else can continue now.
   private mutating func evictPrevious(of number: RequestNumber, _ index: Int) {
     guard let key = requests[number]?.previousResponseKey else { return }
+    if let place = upstreams[index].affinity.place(ofResponse: key) {
+      upstreams[index].pool.connections[place.connection]?.lanes[place.lane]
+        .chainEnded(key.response)
+    }
     upstreams[index].affinity.responseEvicted(key)
   }
 
-  /// The server refused a request unread because of the connection: it goes to another, once.
+  /// The server refused a request unread because of the connection, or of its lane: it goes to
+  /// another, once.
   ///
   /// - Returns: nil if it has been sent twice already: the error is passed on.
   private mutating func sendElsewhere(
@@ -276,19 +350,70 @@ extension Broker {
   ) -> [Action]? {
     let (request, number) = (running.request, connection.number)
     guard requests[request]?.isResent == false else { return nil }
+    let isLaneRefused = connection.isRefusedLane(event)
     let actions = sendAgain(request, sentBefore: .unknown, at: now)
-    let closing = close(number, of: index, .refusedByServer, at: now)
-    countFailure(event, of: connection, index, at: now)
+    let closing = retire(number, of: index, .refusedByServer, at: now)
+    if !isLaneRefused { countFailure(event, of: connection, index, at: now) }
     // In the order of the decisions: a client is closed after its last line.
     return actions + closing
   }
 }
 
 extension UpstreamConnection {
+  fileprivate enum Addressee {
+    /// What runs on this lane, or nothing that does.
+    case lane(Int)
+    /// All of it.
+    case connection
+    /// Something that cannot be.
+    case nobody
+  }
+
+  /// Whom an event is for, going by its lane.
+  fileprivate func addressee(of event: EventFacts) -> Addressee {
+    guard namesLanes else { return .lane(0) }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .deliversToAnotherLane, event.lane != .none,
+        let busy = lanes.firstIndex(where: { $0.running?.hasResponse == true })
+      {
+        return .lane(busy)
+      }
+    #endif
+    switch event.lane {
+    case .lane(let lane) where lane < lanes.count: return .lane(lane)
+    case .lane, .unknown:
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .ignoresAnUnknownLane { return .connection }
+      #endif
+      return .nobody
+    case .none: break
+    }
+    guard laneEcho == .present else { return .lane(0) }
+    guard !event.isResponseEvent else { return .nobody }
+    if event.isForTheConnectionsSake { return .connection }
+    let busy = lanes.indices.filter { !lanes[$0].isQuiet }
+    if busy.count == 1 { return .lane(busy[0]) }
+    switch event.kind {
+    case .progress, .text, .notice: return .connection
+    case .terminal, .error, .unusable: return busy.isEmpty ? .lane(0) : .nobody
+    }
+  }
+
+  /// The server does not know the lane's name: it was the first that it was told.
+  fileprivate func isRefusedLane(_ event: EventFacts) -> Bool {
+    namesLanes && laneEcho == .unknown && event.isAboutTheLane
+  }
+
   fileprivate mutating func progressArrived(
-    isText: Bool, mayWrite: Bool, at now: MonotonicInstant
+    isText: Bool, _ reference: LaneReference, mayWrite: Bool, at now: MonotonicInstant
   ) -> Broker.Progress {
-    guard isOpen, case .busy(var running) = lanes[0].state, running.hasResponse,
+    let lane: Int
+    switch reference {
+    case .none where !namesLanes: lane = 0
+    case .lane(let named) where laneEcho == .present && named < lanes.count: lane = named
+    case .none, .lane, .unknown: return .unusual
+    }
+    guard isOpen, case .busy(var running) = lanes[lane].state, running.hasResponse,
       mayWrite || running.filter == .final
     else { return .unusual }
     let isWanted = running.filter == .all || (isText && running.filter == .text)
@@ -296,7 +421,7 @@ extension UpstreamConnection {
     guard isWanted || isFirstText else { return .skip }
     if isFirstText { running.firstTextAt = now }
     if isWanted { running.eventsDelivered += 1 }
-    lanes[0].state = .busy(running)
+    lanes[lane].state = .busy(running)
     return isWanted ? .deliver(running.request) : .skip
   }
 }
@@ -306,7 +431,7 @@ extension Lane {
   fileprivate mutating func noted(_ noted: Running, _ event: EventFacts) {
     let isFirst: Bool
     switch state {
-    case .idle:
+    case .idle, .spent:
       return
     case .busy(let before):
       isFirst = !before.hasResponse && noted.hasResponse
@@ -325,30 +450,17 @@ extension Lane {
   }
 }
 
-extension EventFilter {
-  func wants(_ kind: EventFacts.Kind) -> Bool {
-    switch (self, kind) {
-    case (.all, _), (_, .terminal), (_, .error), (.text, .text): true
-    case (.text, .progress), (.text, .notice), (.text, .unusable), (.final, .progress),
-      (.final, .text), (.final, .notice), (.final, .unusable):
-      false
+extension Lane {
+  /// What runs on it, wanted or not.
+  var occupant: Running? {
+    switch state {
+    case .busy(let running), .abandoned(let running, _): running
+    case .idle, .spent: nil
     }
   }
-}
 
-extension EventFacts {
-  /// Errors that say that this connection, not the request, has come to its end.
-  var isForTheConnectionsSake: Bool {
-    guard kind == .error, let errorCode else { return false }
-    return errorCode == "websocket_connection_limit_reached" || errorCode == "session_expired"
-      || isHopeless
-  }
-
-  /// The server will answer every connection that way.
-  var isHopeless: Bool { kind == .error && errorCode == "beta_api_shape_disabled" }
-
-  var asFailure: ConnectionFailure {
-    ConnectionFailure(
-      .protocolViolation, errorDetail ?? "an unexpected message came right after the opening")
+  /// The server no longer continues this response, if it did.
+  fileprivate mutating func chainEnded(_ response: ByteString) {
+    if lastResponseID == response { chainAt = nil }
   }
 }

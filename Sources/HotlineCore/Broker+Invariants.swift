@@ -6,7 +6,7 @@ extension Broker {
     var failures: [String] = []
     for (index, upstream) in upstreams.enumerated() {
       failures += countFailures(of: upstream, index)
-      for connection in upstream.pool.connections.values {
+      for connection in upstream.pool.connections.all {
         failures += laneFailures(of: connection)
       }
       if !upstream.queue.isEmpty, upstream.pool.bestFreeConnection(at: now) != nil {
@@ -35,9 +35,13 @@ extension Broker {
     if own.count(where: { $0.state == .queued }) != upstream.queue.count {
       failures.append("\(upstream.queue.count) requests are said to be queued")
     }
-    if Set(upstream.pool.order) != Set(upstream.pool.connections.keys) {
-      failures.append("the order of connections is not that of the connections")
+    if own.count(where: \.isAttached) != upstream.attachedCount {
+      failures.append("\(upstream.attachedCount) requests are said to wait for a connection")
     }
+    if !upstream.patient.isEmpty, !upstream.queue.isEmpty {
+      failures.append("a habit is waited for while others wait for any connection")
+    }
+    failures += tableFailures(of: upstream.pool.connections)
     for order in upstream.orders.values {
       guard let current = requests[order.current], current.state != .ordered else {
         failures.append("a conversation waits for a request that has ended")
@@ -47,8 +51,23 @@ extension Broker {
     return failures
   }
 
+  private func tableFailures(of table: ConnectionTable) -> [String] {
+    let all = Array(table.all)
+    let counts = [
+      all.count { $0.state == .dialing }, all.count(where: \.isReady), all.count(where: \.isOpen),
+      all.count,
+    ]
+    guard counts != [table.dialingCount, table.readyCount, table.openCount, table.count] else {
+      return []
+    }
+    return ["the counts of connections are not those of the connections"]
+  }
+
   private func laneFailures(of connection: UpstreamConnection) -> [String] {
-    connection.lanes.compactMap { lane in
+    if connection.laneEcho != .present, connection.lanes.count(where: { !$0.isQuiet }) > 1 {
+      return ["several responses on a connection that names no lanes"]
+    }
+    return connection.lanes.compactMap { lane in
       guard let running = lane.running else { return nil }
       let name = "request \(running.request.rawValue)"
       guard connection.isOpen else { return "\(name) runs on a connection that is not open" }
@@ -72,14 +91,30 @@ extension Broker {
     case .ordered:
       let order = request.conversationKey.flatMap { upstream.orders[$0] }
       return order?.followers.contains(request.number) == true ? nil : "waits for no order"
-    case .pinned(let connection, _):
-      let maker = upstream.pool.connections[connection]
-      guard let maker, maker.isOpen, maker.pinned.contains(request.number) else {
+    case .bound(let number, let lane):
+      let maker = upstream.pool.connections[number]
+      guard let maker, maker.continues(on: lane), maker.lanes[lane].bound.contains(request.number)
+      else { return "waits for a lane that does not know of it" }
+      return maker.canContinue(on: lane) ? "waits for a lane that is idle" : nil
+    case .pinned(let number, _):
+      let preferred = upstream.pool.connections[number]
+      guard let preferred, preferred.isReady, preferred.pinned.contains(request.number) else {
         return "waits for a connection that does not know of it"
       }
-      return maker.isIdle ? "waits for a connection that is idle" : nil
+      let mayWait =
+        preferred.freeLane == nil || (preferred.hasServedPinned && !upstream.queue.isEmpty)
+      return mayWait ? nil : "waits for a connection that is free"
     case .running(let connection, let lane):
       return running(on: connection, lane: lane, of: request) == nil ? "runs nowhere" : nil
+    }
+  }
+}
+
+extension Request {
+  fileprivate var isAttached: Bool {
+    switch state {
+    case .bound, .pinned: true
+    case .queued, .ordered, .running: false
     }
   }
 }

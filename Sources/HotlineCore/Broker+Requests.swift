@@ -64,7 +64,8 @@ extension Broker {
           origin: .client, param: param))
     }
     mutateRunning(on: connection, lane: lane, of: request) { $0.isSteered = true }
-    return [.forward(number, on: connection, lane: lane, responseID: current)]
+    let name = laneName(lane, on: connection, of: request.spec.upstream.rawValue)
+    return [.forward(number, on: connection, lane: name, responseID: current)]
   }
 
   mutating func refuse(_ client: ClientNumber, _ error: HotlineError) -> [Action] {
@@ -81,10 +82,20 @@ extension Broker {
   // MARK: Accepting
 
   private func refusal(
-    of spec: NewRequest, from client: ClientNumber, memoryHeld: Int, at now: MonotonicInstant
+    of spec: NewRequest, from number: ClientNumber, memoryHeld: Int, at now: MonotonicInstant
   ) -> HotlineError? {
-    guard let client = clients[client] else { return nil }
-    if phase != .running {
+    guard let client = clients[number] else { return nil }
+    switch phase {
+    case .running:
+      break
+    case .draining:
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .acceptsWhileDraining { break }
+      #endif
+      return HotlineError(
+        .shuttingDown, "the daemon is being drained and takes no new requests until a reload",
+        isRetryable: true)
+    case .terminating, .stopped:
       return HotlineError(
         .shuttingDown, "the daemon is ending and takes no new requests", isRetryable: true)
     }
@@ -105,7 +116,7 @@ extension Broker {
         isRetryable: true)
     }
     let waiting = upstreams.reduce(0) { $0 + $1.waitingCount }
-    if waiting >= limits.queueRequestsMax, wouldWait(spec, uid: client.uid, at: now) {
+    if waiting >= limits.queueRequestsMax, wouldWait(spec, from: number, at: now) {
       return HotlineError(
         .queueFull, "\(waiting) requests are waiting already; the limit is queue.requests_max",
         isRetryable: true)

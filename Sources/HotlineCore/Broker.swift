@@ -9,10 +9,13 @@ import DequeModule
 /// `.finish`; nothing is sent twice without leave.
 package struct Broker: Sendable {
   enum Phase: Hashable {
-    /// Next: `.draining`.
+    /// Next: `.draining`, `.terminating`.
     case running
+    /// Somebody asked for a drain: new requests are refused, accepted ones finished. Next:
+    /// `.running` by a reload, `.terminating`.
+    case draining
     /// New requests are refused, accepted ones finished until `until`. Next: `.stopped`.
-    case draining(until: MonotonicInstant)
+    case terminating(until: MonotonicInstant)
     /// `.stop` has been handed out.
     case stopped
   }
@@ -27,6 +30,10 @@ package struct Broker: Sendable {
     var isClosing = false
     /// The number of the latest id made for a request that brought none.
     var idsMade: UInt64 = 0
+    /// Its drains that have not been answered.
+    var drains: [CommandNumber] = []
+    /// The connection that served it last, whichever upstream's.
+    var lastServedOn: ConnectionNumber?
   }
 
   /// One upstream with everything that waits for it.
@@ -46,9 +53,14 @@ package struct Broker: Sendable {
     var released: Deque<RequestNumber> = []
     /// All that wait, wherever: in the queue, for a connection, or for their order.
     var waitingCount = 0
+    /// Those of them that wait for one connection, or for one of its lanes.
+    var attachedCount = 0
+    /// Those of these that prefer their connection only because it served their client last: at
+    /// most one of a client's, and none while the queue holds anything.
+    var patient: [RequestNumber] = []
   }
 
-  let limits: Limits
+  package internal(set) var limits: Limits
   package let ownerUID: UInt32
   var upstreams: [Upstream]
   var clients: [ClientNumber: Client] = [:]
@@ -57,6 +69,7 @@ package struct Broker: Sendable {
   var phase = Phase.running
   var nextRequest: UInt64 = 1
   var nextConnection: UInt64 = 1
+  let seed: UInt64
   package internal(set) var counters = Counters()
 
   /// - Parameter seed: decides all jitter.
@@ -69,12 +82,9 @@ package struct Broker: Sendable {
     #endif
     self.limits = limits
     self.ownerUID = ownerUID
+    self.seed = seed
     upstreams = settings.enumerated().map { index, settings in
-      Upstream(
-        pool: UpstreamPool(
-          index: UpstreamIndex(index), settings: settings, seed: seed &+ UInt64(index)),
-        queue: RequestQueue(interactiveWeight: limits.interactiveWeight),
-        affinity: Affinity(entriesMax: limits.affinityEntriesMax))
+      Upstream(index, settings, limits, seed: seed)
     }
   }
 
@@ -140,7 +150,7 @@ package struct Broker: Sendable {
 
   mutating func closeIfDone(_ number: ClientNumber) -> [Action] {
     guard let client = clients[number], client.isHalfClosed, client.open.isEmpty,
-      !client.isClosing
+      client.drains.isEmpty, !client.isClosing
     else { return [] }
     clients[number]?.isClosing = true
     return [.closeClient(number)]
@@ -159,20 +169,21 @@ package struct Broker: Sendable {
       let candidate = upstream.pool.nextDeadline(waiting: upstream.queue.count, at: now)
       if let candidate { next = min(next ?? candidate, candidate) }
     }
-    if case .draining(let until) = phase { next = min(next ?? until, until) }
+    if case .terminating(let until) = phase { next = min(next ?? until, until) }
     return next
   }
 
   package mutating func deadlineReached(at now: MonotonicInstant) -> [Action] {
     guard phase != .stopped else { return [] }
-    if case .draining(let until) = phase, now >= until { return stopNow(at: now) }
+    if case .terminating(let until) = phase, now >= until { return stopNow(at: now) }
     var actions: [Action] = []
     while let number = deadlines.popDue(at: now) {
       actions += requestDue(number, at: now)
     }
     for index in upstreams.indices {
-      for connection in upstreams[index].pool.order {
-        actions += connectionDue(connection, of: index, at: now)
+      for brief in upstreams[index].pool.connections.briefs where brief.dueAt <= now {
+        actions += connectionDue(brief.number, of: index, at: now)
+        upstreams[index].pool.connections.refresh(brief.number)
       }
     }
     return conclude(actions, at: now)
@@ -199,8 +210,8 @@ package struct Broker: Sendable {
       let reason = queuedReason(of: request)
       actions.append(.notifyQueued(number, position: request.position, reason: reason))
     }
-    if case .pinned(let connection, .some(let until)) = request.state, now >= until {
-      unpin(number, from: connection, of: request.spec.upstream.rawValue)
+    if case .pinned(_, let until) = request.state, now >= until {
+      detach(request)
       enqueue(number)
     }
     if let next = requests[number]?.nextDeadline { deadlines.schedule(number, at: next) }
@@ -210,14 +221,18 @@ package struct Broker: Sendable {
   private func queuedReason(of request: Request) -> QueuedReason {
     switch request.state {
     case .ordered: return .order
-    case .pinned, .running: return .busy
+    case .bound, .pinned, .running: return .busy
     case .queued: break
     }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .namesAnotherReason { return .connecting }
+    #endif
     let pool = upstreams[request.spec.upstream.rawValue].pool
     if pool.backoff.failures > 0, !pool.hasOpenConnection {
       return pool.lastFailure?.status == 429 ? .rateLimit : .backoff
     }
-    return pool.dialingCount > 0 ? .connecting : .busy
+    // Where none is open and none has failed, a dial is under way or begins now.
+    return pool.hasOpenConnection ? .busy : .connecting
   }
 
   private func timeoutError(of request: Request, at now: MonotonicInstant) -> HotlineError {
@@ -269,12 +284,28 @@ package struct Broker: Sendable {
   /// connections are opened and closed as needed, and a drain ends when nothing is open any more.
   mutating func conclude(_ actions: [Action], at now: MonotonicInstant) -> [Action] {
     var actions = actions
-    if phase == .running || !requests.isEmpty {
+    switch phase {
+    case .running, .draining:
       for index in upstreams.indices { actions += settle(index, at: now) }
+    case .terminating where !requests.isEmpty:
+      for index in upstreams.indices { actions += settle(index, at: now) }
+    case .terminating, .stopped:
+      break
     }
-    guard case .draining = phase, requests.isEmpty else { return actions }
+    guard phase != .running, requests.isEmpty else { return actions }
+    actions += answerDrains(with: nil)
+    guard case .terminating = phase else { return actions }
     phase = .stopped
     return actions + [.stop]
+  }
+}
+
+extension Broker.Upstream {
+  init(_ index: Int, _ settings: UpstreamSettings, _ limits: Limits, seed: UInt64) {
+    pool = UpstreamPool(
+      index: UpstreamIndex(index), settings: settings, seed: seed &+ UInt64(index))
+    queue = RequestQueue(interactiveWeight: limits.interactiveWeight)
+    affinity = Affinity(entriesMax: limits.affinityEntriesMax)
   }
 }
 

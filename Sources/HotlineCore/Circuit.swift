@@ -6,7 +6,7 @@ struct Circuit: Sendable {
   static let probeAfterMin: Duration = .seconds(60)
   static let probeAfterMax: Duration = .seconds(600)
 
-  enum State {
+  enum State: Hashable {
     /// Requests may wait. Next: `.open`.
     case closed
     /// Requests fail with `error`. Next: `.closed` when a probe succeeds.
@@ -65,6 +65,7 @@ extension ConnectionFailure {
       case 408, 425, 429, 500...: nil
       default: .upstreamRejected
       }
+    case .proxyRefused: .upstreamRejected
     case .closed: closeCode == 1008 || closeCode == 4000 ? .upstreamRejected : nil
     case .unreachable, .tls, .upgradeInvalid, .lost, .protocolViolation, .local: nil
     }

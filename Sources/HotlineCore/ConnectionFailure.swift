@@ -5,6 +5,8 @@ package struct ConnectionFailure: Error, Hashable, Sendable {
   package enum Kind: String, Hashable, Sendable {
     /// No name, no route, refused, or the connect timeout ran out before the upgrade was answered.
     case unreachable
+    /// The proxy will open no tunnel, and waiting will not change that: credentials, a rule.
+    case proxyRefused = "proxy_refused"
     /// The TLS handshake failed, the certificate's verification included.
     case tls
     /// The upgrade was answered with another status than 101; `status` says which.

@@ -58,3 +58,47 @@ package struct UpstreamIndex: Hashable, Comparable, Sendable {
   package init(_ rawValue: Int) { self.rawValue = rawValue }
   package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 }
+
+/// A line of a client's that is answered later than it came; numbered by the driver, never reused.
+package struct CommandNumber: Hashable, Comparable, Sendable {
+  package let rawValue: UInt64
+  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// Which lane of its connection an event says it is of.
+package enum LaneReference: Hashable, Sendable {
+  /// It names none.
+  case none
+  /// One of ``LaneName``'s, by its index.
+  case lane(Int)
+  /// It names one that the daemon never gave.
+  case unknown
+}
+
+/// The names of lanes, as the wire's `stream_id` has them: `lane-1` to `lane-16`.
+///
+/// A fixed set, used again and again: OpenAI's servers take 32 names in a connection's life, and 16
+/// responses at once.
+package enum LaneName {
+  /// Lanes of one connection, at most.
+  package static let countMax = 16
+  private static let prefix = Array("lane-".utf8)
+
+  package static func name(of lane: Int) -> ByteString {
+    precondition((0..<countMax).contains(lane), "there is no such lane")
+    return ByteString("lane-\(lane + 1)".utf8)
+  }
+
+  package static func reference(to name: some Collection<UInt8>) -> LaneReference {
+    guard name.starts(with: prefix) else { return .unknown }
+    let digits = name.dropFirst(prefix.count)
+    guard (1...2).contains(digits.count), digits.first != UInt8(ascii: "0") else { return .unknown }
+    var number = 0
+    for digit in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return .unknown }
+      number = number * 10 + Int(digit - UInt8(ascii: "0"))
+    }
+    return number <= countMax ? .lane(number - 1) : .unknown
+  }
+}

@@ -8,7 +8,7 @@ struct Keepalive: Sendable {
     case dead
   }
 
-  private enum State {
+  enum State: Hashable {
     /// Peer heard from recently. Next: `.awaitingPong` at `pingAt`.
     case quiet(pingAt: MonotonicInstant)
     /// Ping in flight. Next: `.quiet` on anything heard, `.dead` at `giveUpAt`.
@@ -17,10 +17,13 @@ struct Keepalive: Sendable {
     case dead
   }
 
-  private let interval: Duration
-  private let timeout: Duration
-  private var state: State
+  private var interval: Duration
+  private var timeout: Duration
+  private(set) var state: State
   private var pingsSent: UInt64 = 0
+  /// The ping that asked for a sign of life: only its pong is one, as what was sent before the
+  /// network changed may still be read after.
+  private var probe: UInt64?
   private var lastPingAt: MonotonicInstant
   /// Time between the last answered ping and its pong.
   private(set) var roundTrip: Duration?
@@ -40,10 +43,17 @@ struct Keepalive: Sendable {
     }
   }
 
+  /// Goes by other limits from the next thing heard, or ping, on.
+  mutating func limits(interval: Duration, timeout: Duration) {
+    self.interval = interval
+    self.timeout = timeout
+  }
+
   mutating func heard(at now: MonotonicInstant) {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .missesPongs, case .awaitingPong = state { return }
     #endif
+    guard probe == nil else { return }
     switch state {
     case .quiet, .awaitingPong: state = .quiet(pingAt: now.advanced(by: interval))
     case .dead: break
@@ -58,6 +68,7 @@ struct Keepalive: Sendable {
     case .quiet, .awaitingPong:
       pingsSent += 1
       lastPingAt = now
+      probe = pingsSent
       state = .awaitingPong(giveUpAt: now.advanced(by: limit))
       return pingsSent
     case .dead:
@@ -67,6 +78,7 @@ struct Keepalive: Sendable {
 
   mutating func pongReceived(id: UInt64, at now: MonotonicInstant) {
     if id == pingsSent, id > 0 { roundTrip = lastPingAt.duration(to: now) }
+    if let probe, id >= probe { self.probe = nil }
     heard(at: now)
   }
 

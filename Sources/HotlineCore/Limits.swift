@@ -4,6 +4,8 @@ package struct Limits: Hashable, Sendable {
   package var clientsMax = 1024
   /// Bytes of one line from a client, without its LF.
   package var lineBytesMax = 64 << 20
+  /// Objects and arrays within one another in a line from a client.
+  package var nestingMax = 64
   /// Open requests of one client.
   package var requestsPerClientMax = 64
   /// Bytes that may wait unread at one client when another event arrives for it.

@@ -28,6 +28,35 @@
     case dialsAtOnceAfterAFailure
     case forgetsAQueueTimeout
     case wakesForNothing
+    // Lanes.
+    case sendsASecondBeforeAnEcho
+    case sendsWithoutALanesName
+    case asksForLanesAgainAfterARefusal
+    case deliversToAnotherLane
+    case ignoresAnUnknownLane
+    case usesASpentLane
+    case closesWithOthersRunning
+    // Drains and reloads.
+    case acceptsWhileDraining
+    case forgetsADrain
+    case answersADrainTooEarly
+    case closesBetweenTwoAnswers
+    case sendsOnAConnectionOfBeforeTheReload
+    case continuesOnARetiringConnection
+    case keepsTheLimitsOfBeforeTheReload
+    case keepsARemovedUpstreamWarm
+    // Changes of the network.
+    case forgetsToProbe
+    case waitsLongForAProbe
+    // What waits for the connection that suits it.
+    case waitsBeyondPatience
+    case forgetsWhatPrefersAConnection
+    case namesAnotherReason
+    // Mistakes that the core once made.
+    case probesBeforeRetryAfter
+    case keepsWhatIsTooMany
+    case forgetsEarlierNotices
+    case remembersOneResponse
 
     /// The one that is made in this task.
     @TaskLocal package static var current: PlantedFault?

@@ -34,6 +34,8 @@ package struct NewRequest: Hashable, Sendable {
   package var upstream: UpstreamIndex
   package var conversation: ByteString?
   package var previousResponseID: ByteString?
+  /// What the server caches prompts by: requests of one key prefer one connection.
+  package var promptCacheKey: ByteString?
   package var priority: Priority = .interactive
   package var events: EventFilter = .all
   /// Longest wait for a connection; nil: as configured.
@@ -54,6 +56,12 @@ package struct NewRequest: Hashable, Sendable {
     conversation.map { Affinity.ConversationKey(uid: uid, conversation: $0) }
   }
 
+  /// What decides which connection suits it; nil: its client does.
+  func preference(of uid: UInt32) -> Affinity.Preference? {
+    if let key = conversationKey(of: uid) { return .conversation(key) }
+    return promptCacheKey.map { .promptCacheKey(uid: uid, key: $0) }
+  }
+
   func previousResponseKey(of uid: UInt32) -> Affinity.ResponseKey? {
     previousResponseID.map { Affinity.ResponseKey(uid: uid, response: $0) }
   }
@@ -64,9 +72,11 @@ struct Request: Sendable {
   enum State: Hashable {
     /// In the queue: any connection will do. Next: `.running`.
     case queued
-    /// Needs, or until `until` prefers, one connection. Next: `.running`, or `.queued` at `until`.
-    case pinned(to: ConnectionNumber, until: MonotonicInstant?)
-    /// Behind an earlier request of its conversation. Next: `.queued` or `.pinned`.
+    /// Continues a response of one lane: no other will do. Next: `.running`, or gone.
+    case bound(to: ConnectionNumber, lane: Int)
+    /// Prefers one connection for a while. Next: `.running`, or `.queued` at `until`.
+    case pinned(to: ConnectionNumber, until: MonotonicInstant)
+    /// Behind an earlier request of its conversation. Next: `.queued`, `.bound` or `.pinned`.
     case ordered
     /// On a lane. Next: gone, or `.queued` again if nothing of it can have been acted on.
     case running(on: ConnectionNumber, lane: Int)
@@ -101,12 +111,16 @@ struct Request: Sendable {
 
   var isWaiting: Bool {
     switch state {
-    case .queued, .pinned, .ordered: true
+    case .queued, .bound, .pinned, .ordered: true
     case .running: false
     }
   }
 
   var conversationKey: Affinity.ConversationKey? { spec.conversationKey(of: uid) }
+  /// Nothing but its client says which connection suits it.
+  var prefersByClient: Bool {
+    conversationKey == nil && spec.promptCacheKey == nil && spec.previousResponseID == nil
+  }
   var previousResponseKey: Affinity.ResponseKey? { spec.previousResponseKey(of: uid) }
 
   /// The next instant at which something about this request is due.
@@ -115,7 +129,7 @@ struct Request: Sendable {
     guard isWaiting else { return next }
     next = min(next, waitDeadline)
     if let noticeAt { next = min(next, noticeAt) }
-    if case .pinned(_, .some(let until)) = state { next = min(next, until) }
+    if case .pinned(_, let until) = state { next = min(next, until) }
     return next
   }
 }

@@ -52,7 +52,8 @@ struct RequestQueue: Sendable {
   /// Entries in lines that are no longer members.
   private var deadCount = 0
   private var interactiveInARow = 0
-  private let interactiveWeight: Int
+  /// Interactive requests served between two batch requests while both wait.
+  var interactiveWeight: Int
 
   init(interactiveWeight: Int) {
     self.interactiveWeight = interactiveWeight
@@ -60,6 +61,7 @@ struct RequestQueue: Sendable {
 
   var count: Int { members.count }
   var isEmpty: Bool { members.isEmpty }
+  var hasInteractive: Bool { members.count > batchCount }
 
   /// `atFront`: before everything that waits, for a request that comes back from a lost connection.
   mutating func add(

@@ -22,6 +22,23 @@ package struct UpstreamSettings: Hashable, Sendable {
   }
 }
 
+/// What a reload says of one upstream.
+package struct UpstreamReload: Hashable, Sendable {
+  package var settings: UpstreamSettings
+  /// It is no longer configured: what was accepted for it is finished, and no more.
+  package var isRemoved = false
+  /// Its address, key or headers have changed: its connections are replaced.
+  package var needsNewConnections = false
+
+  package init(
+    _ settings: UpstreamSettings, isRemoved: Bool = false, needsNewConnections: Bool = false
+  ) {
+    self.settings = settings
+    self.isRemoved = isRemoved
+    self.needsNewConnections = needsNewConnections
+  }
+}
+
 /// A seeded sequence of jitter fractions (SplitMix64): the core's only source of variety, and the
 /// same for the same seed.
 struct Jitter: Sendable {

@@ -54,9 +54,7 @@ extension Broker {
         Snapshot.Upstream(
           index: upstream.pool.index, state: upstream.pool.shownState,
           lastFailure: upstream.pool.lastFailure, waiting: upstream.waitingCount,
-          connections: upstream.pool.order.compactMap { number in
-            upstream.pool.connections[number]?.snapshot(at: now)
-          })
+          connections: upstream.pool.connections.all.map { $0.snapshot(at: now) })
       },
       openRequests: clients.mapValues(\.open.count))
   }
@@ -82,7 +80,7 @@ extension UpstreamConnection {
     return Snapshot.Connection(
       number: number, state: shown, age: (openedAt ?? dialedAt).duration(to: now),
       idle: isIdle && isOpen ? lastActiveAt.duration(to: now) : nil,
-      roundTrip: keepalive?.roundTrip, responsesServed: responsesServed, lanes: lanes.count,
-      lanesBusy: lanes.count { !$0.isIdle })
+      roundTrip: keepalive?.roundTrip, responsesServed: responsesServed, lanes: lanesUsable,
+      lanesBusy: lanes.count { !$0.isQuiet })
   }
 }

@@ -1,67 +1,5 @@
 import DequeModule
 
-/// One response at a time on a connection.
-struct Lane: Sendable {
-  /// The request on a lane, with what is known of its response.
-  struct Running: Hashable {
-    let request: RequestNumber
-    let client: ClientNumber
-    let filter: EventFilter
-    /// The last byte of the request was handed to the connection.
-    var isHandedOver = false
-    /// An event of it, or one that may be of it, came back.
-    var isAnswered = false
-    /// A `response.*` event of it came back.
-    var hasResponse = false
-    var responseID: ByteString?
-    var isSteered = false
-    var eventsDelivered = 0
-    var firstEventAt: MonotonicInstant?
-    var firstTextAt: MonotonicInstant?
-  }
-
-  enum State {
-    /// Next: `.busy`.
-    case idle
-    /// Next: `.idle` on the terminal event, `.abandoned` when nobody wants it any more.
-    case busy(Running)
-    /// Read to its terminal event, which frees the lane; its connection is dropped at `giveUpAt`.
-    case abandoned(Running, giveUpAt: MonotonicInstant)
-  }
-
-  /// How many ended responses a lane remembers, to know their late events.
-  static let pastResponsesMax = 64
-
-  var state = State.idle
-  /// The responses that ended here, latest last: those of which a late event could still come.
-  private(set) var pastResponseIDs: Deque<ByteString> = []
-  /// The latest of them: the only one that the server continues.
-  var lastResponseID: ByteString? { pastResponseIDs.last }
-  /// When `lastResponseID` ended.
-  private(set) var lastResponseAt: MonotonicInstant?
-  /// Responses here begin with an event that carries the response's id, as far as seen.
-  var beginsIdentified = false
-
-  var isIdle: Bool {
-    if case .idle = state { return true }
-    return false
-  }
-
-  /// The response on it has ended by its terminal event.
-  mutating func freed(by responseID: ByteString?, at now: MonotonicInstant) {
-    state = .idle
-    guard let responseID else { return }
-    if pastResponseIDs.count >= Self.pastResponsesMax { pastResponseIDs.removeFirst() }
-    pastResponseIDs.append(responseID)
-    lastResponseAt = now
-  }
-
-  var running: Running? {
-    if case .busy(let running) = state { return running }
-    return nil
-  }
-}
-
 /// One wss connection: dialing → ready → retiring → closing; owns its lanes.
 struct UpstreamConnection: Sendable {
   enum State: Hashable {
@@ -69,10 +7,21 @@ struct UpstreamConnection: Sendable {
     case dialing
     /// Takes requests. Next: `.retiring`, `.closing`, or gone.
     case ready
-    /// Takes only requests that need this connection, and closes when it has nothing to do.
+    /// Finishes what runs and what waits to continue it, takes nothing new, and closes when it has
+    /// nothing to do. Next: `.closing`, or gone.
     case retiring(CloseReason)
     /// The close has been handed out; whatever comes is stale. Next: gone.
     case closing
+  }
+
+  /// Whether the server says of each event which lane it is of.
+  enum LaneEcho: Hashable {
+    /// It has not said anything yet: one response at a time. Next: either of the others, for good.
+    case unknown
+    /// It does.
+    case present
+    /// It does not know lanes: one response at a time.
+    case absent
   }
 
   let number: ConnectionNumber
@@ -81,16 +30,50 @@ struct UpstreamConnection: Sendable {
   var openedAt: MonotonicInstant?
   var keepalive: Keepalive?
   var lanes: [Lane]
-  /// Requests that wait for this connection, in order.
+  var laneEcho = LaneEcho.unknown
+  /// Requests that prefer this connection, in order.
   var pinned: Deque<RequestNumber> = []
+  /// What was served here last came out of `pinned` while others were waiting for any connection.
+  var hasServedPinned = false
   /// The end of its last response, or its opening.
-  var lastActiveAt: MonotonicInstant
+  private(set) var lastActiveAt: MonotonicInstant
   /// Responses that ended here.
-  var responsesServed = 0
+  private(set) var responsesServed = 0
   /// Something came from the server that shows that it means it.
   var isProven = false
   /// A share of the limits taken off, so that connections do not age together.
   let jitter: Double
+
+  private(set) var ages = Ages.unknown
+  /// The idle limit with its jitter, and how long before a replacement is dialled.
+  private var idleFor = Duration.zero
+  private var idleLead = Duration.zero
+
+  /// When it reaches each of its limits.
+  struct Ages: Sendable {
+    /// It is too old to be kept, busy or not.
+    fileprivate(set) var ageEnd: MonotonicInstant
+    /// From when on a new response should rather go elsewhere.
+    fileprivate(set) var marginAt: MonotonicInstant
+    /// When a replacement is dialled for it though it is busy.
+    fileprivate(set) var agedAt: MonotonicInstant
+    /// When it, if it stays idle, is to be closed.
+    fileprivate(set) var idleEnd: MonotonicInstant
+    /// When a replacement is dialled for it, if it stays idle: early enough to be there in time.
+    fileprivate(set) var rotateAt: MonotonicInstant
+    /// When it, if it stays idle, is closed as one too many.
+    fileprivate(set) var shrinkAt: MonotonicInstant
+
+    static let unknown = {
+      let never = MonotonicInstant(nanoseconds: .max)
+      return Ages(
+        ageEnd: never, marginAt: never, agedAt: never, idleEnd: never, rotateAt: never,
+        shrinkAt: never)
+    }()
+
+    /// Which of the two limits it reaches first while it is idle.
+    var endReason: CloseReason { idleEnd < ageEnd ? .idleLimit : .ageLimit }
+  }
 
   init(
     number: ConnectionNumber, lanes: Int, jitter: Double, at now: MonotonicInstant
@@ -108,7 +91,12 @@ struct UpstreamConnection: Sendable {
     return now >= openedAt.advanced(by: UpstreamPool.settleTime)
   }
 
-  var isReady: Bool { state == .ready }
+  var isReady: Bool {
+    switch state {
+    case .ready: true
+    case .dialing, .retiring, .closing: false
+    }
+  }
 
   /// Open for requests that need just this connection.
   var isOpen: Bool {
@@ -118,56 +106,97 @@ struct UpstreamConnection: Sendable {
     }
   }
 
-  var isIdle: Bool { lanes.allSatisfy(\.isIdle) }
-  var freeLane: Int? { lanes.firstIndex(where: \.isIdle) }
+  // MARK: Lanes
 
-  /// When a response here ended last, if one may still be continued.
-  var chainAt: MonotonicInstant? { lanes.compactMap(\.lastResponseAt).max() }
+  /// Messages here carry the name of their lane.
+  var namesLanes: Bool { lanes.count > 1 && laneEcho != .absent }
+
+  /// Lanes that may be used at once.
+  var lanesUsable: Int {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .sendsASecondBeforeAnEcho { return lanes.count }
+    #endif
+    return laneEcho == .present ? lanes.count : 1
+  }
+
+  /// Nothing runs on it.
+  var isIdle: Bool { lanes.allSatisfy(\.isQuiet) }
+
+  /// Nobody waits for anything here.
+  var isUnwanted: Bool {
+    pinned.isEmpty
+      && lanes.allSatisfy { $0.running == nil && ($0.bound.isEmpty || $0.isSpent) }
+  }
+
+  /// The lane for a request that any lane may serve: one of which no response can be continued,
+  /// else the one whose latest response is oldest.
+  var freeLane: Int? {
+    var best: (lane: Int, rank: Int64)?
+    for lane in 0..<lanesUsable where lanes[lane].isFree {
+      let rank = lanes[lane].chainAt?.nanoseconds ?? .min
+      if best.map({ rank < $0.rank }) ?? true { best = (lane, rank) }
+    }
+    return best?.lane
+  }
+
+  /// The free lane for a request that prefers this connection: one of which no response can be
+  /// continued, or only by what prefers the same. A prompt cache is not worth a conversation.
+  func freeLane(suiting preference: Affinity.Preference?) -> Int? {
+    guard let lane = freeLane else { return nil }
+    if lanes[lane].chainAt == nil { return lane }
+    guard let preference else { return nil }
+    return (0..<lanesUsable).first { lanes[$0].isFree && lanes[$0].chainOwner == preference }
+  }
+
+  // MARK: Ages
 
   mutating func opened(_ limits: UpstreamLimits, at now: MonotonicInstant) {
     state = .ready
     openedAt = now
     lastActiveAt = now
     keepalive = Keepalive(interval: limits.pingInterval, timeout: limits.pongTimeout, at: now)
+    setAges(limits)
   }
 
-  // MARK: Ages
+  /// A response has ended here.
+  mutating func served(_ limits: UpstreamLimits, at now: MonotonicInstant) {
+    responsesServed += 1
+    lastActiveAt = now
+    setIdleAges(limits)
+  }
+
+  /// Goes by other limits from now on.
+  mutating func apply(_ limits: UpstreamLimits) {
+    keepalive?.limits(interval: limits.pingInterval, timeout: limits.pongTimeout)
+    if openedAt != nil { setAges(limits) }
+  }
 
   private func shortened(_ limit: Duration) -> Duration { limit * (1 - 0.025 * jitter) }
 
-  /// When the connection is too old to be kept, busy or not.
-  func ageEnd(_ limits: UpstreamLimits) -> MonotonicInstant {
-    (openedAt ?? dialedAt).advanced(by: shortened(limits.ageLimit))
+  private mutating func setAges(_ limits: UpstreamLimits) {
+    let end = (openedAt ?? dialedAt).advanced(by: shortened(limits.ageLimit))
+    ages.ageEnd = end
+    ages.marginAt = end.advanced(by: .zero - min(limits.ageMargin, limits.ageLimit / 10))
+    ages.agedAt = end.advanced(by: .zero - min(.seconds(30), limits.ageLimit / 10))
+    idleFor = shortened(limits.idleLimit)
+    idleLead = min(.seconds(30), limits.idleLimit / 10)
+    setIdleAges(limits)
   }
 
-  /// When the connection, if it stays idle, is to be closed.
-  func idleEnd(_ limits: UpstreamLimits) -> MonotonicInstant {
-    min(lastActiveAt.advanced(by: shortened(limits.idleLimit)), ageEnd(limits))
+  private mutating func setIdleAges(_ limits: UpstreamLimits) {
+    ages.idleEnd = min(lastActiveAt.advanced(by: idleFor), ages.ageEnd)
+    ages.rotateAt = min(lastActiveAt.advanced(by: idleFor - idleLead), ages.agedAt)
+    ages.shrinkAt = lastActiveAt.advanced(by: limits.shrinkAfter)
   }
 
-  /// Which of the two limits an idle connection reaches first.
-  func endReason(_ limits: UpstreamLimits) -> CloseReason {
-    idleEnd(limits) < ageEnd(limits) ? .idleLimit : .ageLimit
-  }
-
-  /// When a replacement is dialled for it, if it stays idle: early enough to be there in time.
-  func rotateAt(_ limits: UpstreamLimits) -> MonotonicInstant {
-    let idleLead = min(.seconds(30), limits.idleLimit / 10)
-    let ageLead = min(.seconds(30), limits.ageLimit / 10)
-    return min(
-      lastActiveAt.advanced(by: shortened(limits.idleLimit) - idleLead),
-      ageEnd(limits).advanced(by: .zero - ageLead))
-  }
-
-  /// Whether another is to take over from it.
-  func isAged(_ limits: UpstreamLimits, at now: MonotonicInstant) -> Bool {
-    let ageLead = min(.seconds(30), limits.ageLimit / 10)
-    let isOld = now >= ageEnd(limits).advanced(by: .zero - ageLead)
-    return isOpen && (isOld || (isIdle && now >= rotateAt(limits)))
-  }
-
-  /// From when on a new response should rather go elsewhere.
-  func marginAt(_ limits: UpstreamLimits) -> MonotonicInstant {
-    ageEnd(limits).advanced(by: .zero - min(limits.ageMargin, limits.ageLimit / 10))
+  /// When something about it alone is due: a ping, a missing pong, proof by time, an unwanted
+  /// response that does not end.
+  var dueAt: MonotonicInstant {
+    var next = keepalive?.nextDeadline ?? MonotonicInstant(nanoseconds: .max)
+    if !isProven, let openedAt { next = min(next, openedAt.advanced(by: UpstreamPool.settleTime)) }
+    for lane in lanes {
+      if case .abandoned(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
+    }
+    return next
   }
 }

@@ -8,16 +8,16 @@ struct UpstreamPool: Sendable {
   /// A connection that closes sooner than this after opening, having said nothing of use, counts
   /// as a failed dial: some servers accept everybody and then close.
   static let settleTime: Duration = .seconds(2)
-  /// So many times in a row an opened connection ends an outage though it has proved nothing; after
-  /// that only a proof does, so that a server that accepts everybody and then closes is backed off.
-  static let unprovenMax = 5
+  /// So many times in a row a connection may end before it has proved anything. After that no
+  /// opening is believed: the next dial waits, and requests do until a connection has lasted for
+  /// `settleTime`. Otherwise a server that accepts everybody and then closes would be dialled in a
+  /// loop, and each dial would cost a request.
+  static let unprovenMax = 3
 
   let index: UpstreamIndex
-  let settings: UpstreamSettings
+  private(set) var settings: UpstreamSettings
   var limits: UpstreamLimits { settings.limits }
-  var connections: [ConnectionNumber: UpstreamConnection] = [:]
-  /// The numbers of `connections` in the order of dialling, so that choices are deterministic.
-  private(set) var order: [ConnectionNumber] = []
+  var connections = ConnectionTable()
   private(set) var backoff = Backoff()
   private(set) var circuit = Circuit()
   /// When dials began to fail while no connection was open, if the outage has not ended since.
@@ -28,6 +28,11 @@ struct UpstreamPool: Sendable {
   private var hasOpenedSinceFailure = false
   private(set) var dialsMade = 0
   private(set) var dialsFailed = 0
+  /// What its server showed last of lanes: an upstream that does not know them is not asked again
+  /// until a reload.
+  var laneEcho = UpstreamConnection.LaneEcho.unknown
+  /// It is no longer configured: it serves what was accepted before, and keeps nothing warm.
+  private(set) var isRemoved = false
   /// When running responses were dropped lately.
   private var drops: Deque<MonotonicInstant> = []
   private var jitter: Jitter
@@ -44,26 +49,55 @@ struct UpstreamPool: Sendable {
     return error
   }
 
-  var hasOpenConnection: Bool { connections.values.contains(where: \.isOpen) }
-  var dialingCount: Int { connections.values.count { $0.state == .dialing } }
+  /// Openings have meant nothing lately.
+  private var distrustsOpenings: Bool { unprovenCount >= Self.unprovenMax }
+
+  var hasOpenConnection: Bool { connections.openCount > 0 }
+  var dialingCount: Int { connections.dialingCount }
+  /// Connections to keep ready and idle.
+  var connectionsWarm: Int { isRemoved ? 0 : limits.connectionsWarm }
+
+  /// Responses that a new connection can be expected to carry at once.
+  private var lanesExpected: Int { laneEcho == .present ? limits.lanes : 1 }
+
+  /// Goes by other settings from now on, and forgets what failed under the old ones.
+  mutating func reload(_ reload: UpstreamReload) {
+    settings = reload.settings
+    isRemoved = reload.isRemoved
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .keepsARemovedUpstreamWarm { isRemoved = false }
+    #endif
+    laneEcho = .unknown
+    let limits = limits
+    for number in connections.numbers { connections[number]?.apply(limits) }
+    forgetFailures()
+  }
 
   // MARK: Choosing
 
   /// The best connection with a free lane for a request that any connection may serve.
   ///
-  /// Preferred: far from its end of life; then one whose latest response nobody can want to
+  /// Preferred: far from its end of life; then a lane whose latest response nobody can want to
   /// continue; then the one whose latest response is oldest.
   func bestFreeConnection(at now: MonotonicInstant) -> ConnectionNumber? {
-    var best: (rank: (Int, Int64), number: ConnectionNumber)?
-    for number in order {
-      guard let connection = connections[number], connection.isReady,
-        connection.freeLane != nil, now < connection.ageEnd(limits)
+    bestFreeLane(at: now)?.connection
+  }
+
+  func bestFreeLane(at now: MonotonicInstant) -> Affinity.Place? {
+    var best: (rank: (Int, Int64), place: Affinity.Place)?
+    for brief in connections.briefs {
+      guard brief.isReady, let free = brief.freeLane, now < brief.ages.ageEnd,
+        brief.isProven || !distrustsOpenings
       else { continue }
-      let isAged = now >= min(connection.marginAt(limits), connection.rotateAt(limits))
-      let rank = (isAged ? 1 : 0, connection.chainAt?.nanoseconds ?? .min)
-      if best.map({ rank < $0.rank }) ?? true { best = (rank, number) }
+      let isAged = now >= min(brief.ages.marginAt, brief.ages.rotateAt)
+      let rank = (isAged ? 1 : 0, free.rank)
+      if best.map({ rank < $0.rank }) ?? true {
+        best = (rank, Affinity.Place(connection: brief.number, lane: free.lane))
+      }
+      // There is none better.
+      if rank == (0, .min) { break }
     }
-    return best?.number
+    return best?.place
   }
 
   // MARK: Balancing
@@ -75,46 +109,43 @@ struct UpstreamPool: Sendable {
     retireOld(at: now) + dialWanted(waiting: waiting, next: &next, at: now)
   }
 
-  private func isFresh(_ connection: UpstreamConnection, at now: MonotonicInstant) -> Bool {
-    connection.isReady && now < connection.rotateAt(limits)
-  }
-
-  private func freshIdleCount(at now: MonotonicInstant) -> Int {
-    connections.values.count { $0.isIdle && $0.pinned.isEmpty && isFresh($0, at: now) }
+  private func spareCount(at now: MonotonicInstant) -> Int {
+    connections.briefs.reduce(0) { $1.isSpare(at: now) ? $0 + 1 : $0 }
   }
 
   /// Closes what has nothing to do and is too old, replaced, or one too many.
   private mutating func retireOld(at now: MonotonicInstant) -> [Action] {
-    var actions: [Action] = []
-    var freshSpare = freshIdleCount(at: now) - limits.connectionsWarm
-    var spare = connections.values.count { $0.isReady && $0.isIdle } - limits.connectionsWarm
-    var excess = excessCount(at: now)
-    for number in order {
-      #if HOTLINE_PLANTED_FAULTS
-        if PlantedFault.current == .rotatesInMidResponse, let connection = connections[number],
-          connection.isOpen, !connection.isIdle, now >= connection.rotateAt(limits)
-        {
-          actions.append(close(number, .ageLimit))
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .rotatesInMidResponse {
+        for brief in connections.briefs
+        where brief.isOpen && !brief.isIdle && now >= brief.ages.rotateAt {
+          return [close(brief.number, .ageLimit)]
         }
-      #endif
-      guard let connection = connections[number], connection.isOpen, connection.isIdle,
-        connection.pinned.isEmpty
-      else { continue }
-      if case .retiring(let reason) = connection.state {
-        actions.append(close(number, reason))
-      } else if now >= connection.idleEnd(limits) || (!isFresh(connection, at: now) && spare > 0) {
-        spare -= 1
-        excess -= 1
-        actions.append(close(number, connection.endReason(limits)))
-      } else if isFresh(connection, at: now),
-        excess > 0
-          || (freshSpare > 0 && now >= connection.lastActiveAt.advanced(by: limits.shrinkAfter))
-      {
-        freshSpare -= 1
-        spare -= 1
-        excess -= 1
-        actions.append(close(number, .surplus))
       }
+    #endif
+    var actions: [Action] = []
+    var freshSpare = spareCount(at: now) - connectionsWarm
+    var spare = connections.briefs.count { $0.isReady && $0.isIdle } - connectionsWarm
+    var excess = excessCount(at: now)
+    for brief in connections.briefs where brief.isOpen && brief.isUnwanted {
+      if case .retiring(let reason) = connections[brief.number]?.state {
+        actions.append(close(brief.number, reason))
+        continue
+      }
+      guard brief.isIdle else { continue }
+      let isFresh = brief.isFresh(at: now)
+      if now >= brief.ages.idleEnd || (!isFresh && spare > 0) {
+        actions.append(close(brief.number, brief.ages.endReason))
+      } else if isRemoved {
+        actions.append(close(brief.number, .reloaded))
+      } else if isFresh, excess > 0 || (freshSpare > 0 && now >= brief.ages.shrinkAt) {
+        freshSpare -= 1
+        actions.append(close(brief.number, .surplus))
+      } else {
+        continue
+      }
+      spare -= 1
+      excess = excessCount(at: now)
     }
     return actions
   }
@@ -122,10 +153,12 @@ struct UpstreamPool: Sendable {
   /// Connections over the limit that no longer replace another: a replacement was used before it
   /// took over.
   private func excessCount(at now: MonotonicInstant) -> Int {
-    let living = connections.values.filter { $0.state != .closing }
-    guard living.count > limits.connectionsMax, dialingCount == 0 else { return 0 }
-    let aged = living.contains { $0.isAged(limits, at: now) }
-    return living.count - limits.connectionsMax - (aged ? 1 : 0)
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .keepsWhatIsTooMany { return 0 }
+    #endif
+    let excess = dialingCount + connections.readyCount - limits.connectionsMax
+    guard excess > 0, dialingCount == 0 else { return 0 }
+    return excess - (connections.briefs.contains { $0.isAged(at: now) } ? 1 : 0)
   }
 
   mutating func close(_ number: ConnectionNumber, _ reason: CloseReason) -> Action {
@@ -135,16 +168,22 @@ struct UpstreamPool: Sendable {
 
   /// How many dials are wanted now, whether or not they may begin yet.
   private func dialsWanted(waiting: Int, at now: MonotonicInstant) -> Int {
-    let dialing = dialingCount
-    let wanted = limits.connectionsWarm + waiting - freshIdleCount(at: now) - dialing
-    let living = connections.values.filter { $0.state != .closing }
-    // A connection that is to be replaced gives its place to its replacement beforehand.
-    let aged = living.contains { $0.isIdle && $0.isReady && !isFresh($0, at: now) } ? 1 : 0
-    let room = limits.connectionsMax + aged - living.count
     // A probe is wanted though nothing else is: it finds out whether requests may wait again.
-    if circuit.probeAt != nil, !hasOpenConnection { return dialing == 0 ? 1 : 0 }
-    let dialsMax = backoff.failures > 0 ? 1 : limits.dialsMax
-    return max(0, min(wanted, room, dialsMax - dialing))
+    if circuit.probeAt != nil, !hasOpenConnection, !isRemoved {
+      return dialingCount == 0 ? 1 : 0
+    }
+    let demand = (waiting + lanesExpected - 1) / lanesExpected
+    let wanted = connectionsWarm + demand - spareCount(at: now) - dialingCount
+    guard wanted > 0 else { return 0 }
+    // A connection that is to be replaced gives its place to its replacement beforehand.
+    let isReplacing = connections.briefs.contains { $0.isReady && $0.isAged(at: now) }
+    // So does one that only finishes what it has; but not without end.
+    let places = limits.connectionsMax + (isReplacing ? 1 : 0)
+    let room = min(
+      places - dialingCount - connections.readyCount,
+      places + limits.connectionsMax - connections.livingCount)
+    let dialsMax = backoff.lastFailureAt != nil || distrustsOpenings ? 1 : limits.dialsMax
+    return max(0, min(wanted, room, dialsMax - dialingCount))
   }
 
   private mutating func dialWanted(
@@ -162,9 +201,9 @@ struct UpstreamPool: Sendable {
 
   private mutating func dial(_ number: ConnectionNumber, at now: MonotonicInstant) -> Action {
     let connection = UpstreamConnection(
-      number: number, lanes: limits.lanes, jitter: jitter.nextFraction(), at: now)
+      number: number, lanes: laneEcho == .absent ? 1 : limits.lanes, jitter: jitter.nextFraction(),
+      at: now)
     connections[number] = connection
-    order.append(number)
     dialsMade += 1
     return .dial(number, index)
   }
@@ -174,6 +213,9 @@ struct UpstreamPool: Sendable {
     guard let probeAt = circuit.probeAt else {
       return backoff.dialAt(isWanted: waiting > 0, downSince: downSince)
     }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .probesBeforeRetryAfter { return probeAt }
+    #endif
     return max(probeAt, backoff.notBefore ?? probeAt)
   }
 
@@ -182,10 +224,11 @@ struct UpstreamPool: Sendable {
   mutating func dialSucceeded(_ number: ConnectionNumber, at now: MonotonicInstant) {
     let limits = limits
     connections[number]?.opened(limits, at: now)
-    backoff.opened()
     circuit.opened()
     hasOpenedSinceFailure = true
-    if unprovenCount < Self.unprovenMax { downSince = nil }
+    guard !distrustsOpenings else { return }
+    backoff.opened()
+    downSince = nil
   }
 
   /// Counts a failure to get a useful connection; the circuit opens where it must.
@@ -198,6 +241,11 @@ struct UpstreamPool: Sendable {
     lastFailure = failure
     if hasOpenedSinceFailure { unprovenCount += 1 }
     hasOpenedSinceFailure = false
+    // Nobody had wanted a connection for a while: what failed then says nothing of how long.
+    if let last = backoff.lastFailureAt {
+      let due = max(last.advanced(by: Backoff.delayMax), backoff.notBefore ?? last)
+      if now > due.advanced(by: limits.connectTimeout) { downSince = nil }
+    }
     backoff.dialFailed(
       retryAfter: failure.retryAfter, fraction: jitter.nextFraction(), at: now)
     if !hasOpenConnection, downSince == nil { downSince = now }
@@ -232,20 +280,22 @@ struct UpstreamPool: Sendable {
   }
 
   /// Earlier failures say nothing of what a dial would meet now.
-  mutating func networkChanged() {
+  mutating func forgetFailures() {
     backoff.succeeded()
     circuit.succeeded()
     downSince = nil
+    unprovenCount = 0
+    lastFailure = nil
   }
 
   mutating func forget(_ number: ConnectionNumber) {
     connections[number] = nil
-    order.removeAll { $0 == number }
   }
 
   /// Whether a running response that nobody wants is dropped with its connection; a storm of
   /// drops is read to the end instead, lest it become a storm of dials.
   mutating func dropAllowed(at now: MonotonicInstant) -> Bool {
+    guard limits.cancel == .drop else { return false }
     while let first = drops.first, first.duration(to: now) > .seconds(10) { drops.removeFirst() }
     guard drops.count < 10 else { return false }
     drops.append(now)
@@ -255,38 +305,21 @@ struct UpstreamPool: Sendable {
   // MARK: Time
 
   func nextDeadline(waiting: Int, at now: MonotonicInstant) -> MonotonicInstant? {
-    var next: MonotonicInstant?
-    func consider(_ instant: MonotonicInstant?) {
-      guard let instant else { return }
-      next = min(next ?? instant, instant)
+    var next = MonotonicInstant(nanoseconds: .max)
+    let hasSurplus = spareCount(at: now) > connectionsWarm
+    for brief in connections.briefs where brief.isOpen {
+      next = min(next, brief.dueAt)
+      guard brief.isReady else { continue }
+      // A busy one is replaced beforehand too.
+      if now < brief.ages.agedAt { next = min(next, brief.ages.agedAt) }
+      guard brief.isIdle else { continue }
+      let isFresh = now < brief.ages.rotateAt
+      next = min(next, isFresh ? brief.ages.rotateAt : brief.ages.idleEnd)
+      if isFresh, hasSurplus { next = min(next, brief.ages.shrinkAt) }
     }
-    let hasSurplus = freshIdleCount(at: now) > limits.connectionsWarm
-    for connection in connections.values {
-      consider(nextDeadline(of: connection, hasSurplus: hasSurplus, at: now))
+    if dialsWanted(waiting: waiting, at: now) > 0, let dialAt = dialAt(waiting: waiting) {
+      next = min(next, dialAt)
     }
-    if dialsWanted(waiting: waiting, at: now) > 0 {
-      consider(dialAt(waiting: waiting))
-    }
-    return next
-  }
-
-  private func nextDeadline(
-    of connection: UpstreamConnection, hasSurplus: Bool, at now: MonotonicInstant
-  ) -> MonotonicInstant? {
-    guard connection.isOpen else { return nil }
-    var next = connection.keepalive?.nextDeadline ?? .init(nanoseconds: .max)
-    if !connection.isProven, let openedAt = connection.openedAt {
-      next = min(next, openedAt.advanced(by: Self.settleTime))
-    }
-    for lane in connection.lanes {
-      if case .abandoned(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
-    }
-    guard connection.isReady, connection.isIdle else { return next }
-    let rotateAt = connection.rotateAt(limits)
-    next = min(next, now < rotateAt ? rotateAt : connection.idleEnd(limits))
-    if now < rotateAt, hasSurplus {
-      next = min(next, connection.lastActiveAt.advanced(by: limits.shrinkAfter))
-    }
-    return next
+    return next.nanoseconds == .max ? nil : next
   }
 }

@@ -55,6 +55,18 @@ import Testing
     #expect(memory[2] == "999")
   }
 
+  @Test mutating func aSmallerLimitForgetsTheOldestAtOnce() {
+    memory.set(1, to: "a")
+    memory.set(2, to: "b")
+    memory.limit(to: 1)
+    #expect(memory[1] == nil)
+    #expect(memory[2] == "b")
+    memory.limit(to: 2)
+    memory.set(3, to: "c")
+    #expect(memory[2] == "b")
+    #expect(memory[3] == "c")
+  }
+
   @Test func aMemoryOfNothingRemembersNothing() {
     var nothing = BoundedMemory<Int, Int>(countMax: 0)
     nothing.set(1, to: 1)
@@ -65,39 +77,40 @@ import Testing
 
 @Suite struct AffinityTests {
   var affinity = Affinity(entriesMax: 2)
+  let place = Affinity.Place(connection: 7, lane: 2)
 
   private func response(_ id: ByteString, uid: UInt32 = 1000) -> Affinity.ResponseKey {
     Affinity.ResponseKey(uid: uid, response: id)
   }
 
   @Test mutating func aResponseBelongsToItsConnectionAndItsUser() {
-    affinity.responseMade(response("a"), on: 7)
-    #expect(affinity.connection(ofResponse: response("a")) == 7)
-    #expect(affinity.connection(ofResponse: response("b")) == nil)
-    #expect(affinity.connection(ofResponse: response("a", uid: 0)) == nil)
+    affinity.responseMade(response("a"), at: place)
+    #expect(affinity.place(ofResponse: response("a")) == place)
+    #expect(affinity.place(ofResponse: response("b")) == nil)
+    #expect(affinity.place(ofResponse: response("a", uid: 0)) == nil)
   }
 
   @Test mutating func anEvictedResponseIsForgotten() {
-    affinity.responseMade(response("a"), on: 7)
+    affinity.responseMade(response("a"), at: place)
     affinity.responseEvicted(response("a"))
-    #expect(affinity.connection(ofResponse: response("a")) == nil)
+    #expect(affinity.place(ofResponse: response("a")) == nil)
   }
 
   @Test mutating func responsesAndConversationsHaveTheirOwnRoom() {
     let key = Affinity.ConversationKey(uid: 1000, conversation: "c")
-    affinity.conversationServed(key, on: 3)
-    for id in ["a", "b", "c"] as [ByteString] { affinity.responseMade(response(id), on: 7) }
-    #expect(affinity.connection(ofConversation: key) == 3)
-    #expect(affinity.connection(ofResponse: response("a")) == nil)
-    #expect(affinity.connection(ofResponse: response("c")) == 7)
+    affinity.served(.conversation(key), on: 3)
+    for id in ["a", "b", "c"] as [ByteString] { affinity.responseMade(response(id), at: place) }
+    #expect(affinity.connection(for: .conversation(key)) == 3)
+    #expect(affinity.place(ofResponse: response("a")) == nil)
+    #expect(affinity.place(ofResponse: response("c")) == place)
   }
 
   @Test mutating func aConversationMovesToTheConnectionThatServedItLast() {
     let key = Affinity.ConversationKey(uid: 1000, conversation: "c")
-    affinity.conversationServed(key, on: 3)
-    affinity.conversationServed(key, on: 4)
-    #expect(affinity.connection(ofConversation: key) == 4)
+    affinity.served(.conversation(key), on: 3)
+    affinity.served(.conversation(key), on: 4)
+    #expect(affinity.connection(for: .conversation(key)) == 4)
     let other = Affinity.ConversationKey(uid: 0, conversation: "c")
-    #expect(affinity.connection(ofConversation: other) == nil)
+    #expect(affinity.connection(for: .conversation(other)) == nil)
   }
 }

@@ -6,9 +6,9 @@ import Testing
   @Test func aControlMessageGoesToTheConnectionOfItsRequestWithItsResponse() {
     var fixture = BrokerFixture.single()
     fixture.run("a", response: "r1", as: 1)
-    #expect(fixture.control("a") == [.forward(1, on: 1, lane: 0, responseID: "r1")])
+    #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
     #expect(
-      fixture.control("a", response: "r1") == [.forward(1, on: 1, lane: 0, responseID: "r1")])
+      fixture.control("a", response: "r1") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
   }
 
   @Test func anotherResponseThanTheOwnIsRefused() {
@@ -61,7 +61,7 @@ import Testing
     fixture.run("a", response: "r1", as: 1)
     fixture.control("a")
     #expect(fixture.event(.created("r2")) == [.deliver(1)])
-    #expect(fixture.control("a") == [.forward(1, on: 1, lane: 0, responseID: "r2")])
+    #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r2")])
     #expect(fixture.event(.ended(.completed, "r2")).contains(.closeConnection(1, .steered)))
   }
 }

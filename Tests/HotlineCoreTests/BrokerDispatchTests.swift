@@ -21,16 +21,16 @@ import Testing
   @Test func aRequestGoesToTheWarmConnectionAtOnceAndThatOneIsReplaced() {
     var fixture = BrokerFixture.warm()
     #expect(
-      fixture.ask("a") == [.accept(1, madeID: nil), .send(1, on: 1, lane: 0), .dial(2, 0)])
+      fixture.ask("a") == [.accept(1, madeID: nil), .send(1, on: 1, lane: nil), .dial(2, 0)])
     #expect(fixture.opened(2) == [])
     #expect(
-      fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 2, lane: 0), .dial(3, 0)])
+      fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 2, lane: nil), .dial(3, 0)])
   }
 
   @Test func aWholeRequestEndsWithOneLastLine() {
     var fixture = BrokerFixture.single()
     #expect(
-      fixture.ask("a", at: 100) == [.accept(1, madeID: nil), .send(1, on: 1, lane: 0)])
+      fixture.ask("a", at: 100) == [.accept(1, madeID: nil), .send(1, on: 1, lane: nil)])
     fixture.handedOver(1)
     #expect(fixture.event(.created("resp"), at: 110) == [.deliver(1)])
     #expect(fixture.event(.text, at: 120) == [.deliver(1)])
@@ -55,7 +55,7 @@ import Testing
     let completion = done(
       outcome, on: 1, reused: true, response: "resp", firstEvent: 0, events: 2)
     #expect(fixture.event(.ended(outcome)) == [.deliver(1), .finish(1, nil, completion)])
-    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: 0)])
+    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: nil)])
   }
 
   @Test func theTerminalEventHandsTheConnectionToTheNext() {
@@ -66,16 +66,16 @@ import Testing
       .completed, on: 1, reused: true, response: "resp", firstEvent: 0, total: 20, events: 2)
     #expect(
       fixture.event(.ended(), at: 20) == [
-        .deliver(1), .finish(1, nil, completion), .send(2, on: 1, lane: 0),
+        .deliver(1), .finish(1, nil, completion), .send(2, on: 1, lane: nil),
       ])
   }
 
   @Test func connectionsGrowUpToTheirMaximum() {
     var fixture = BrokerFixture.warm { $0.connectionsMax = 2 }
     #expect(
-      fixture.ask("a") == [.accept(1, madeID: nil), .send(1, on: 1, lane: 0), .dial(2, 0)])
+      fixture.ask("a") == [.accept(1, madeID: nil), .send(1, on: 1, lane: nil), .dial(2, 0)])
     fixture.opened(2)
-    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 2, lane: 0)])
+    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 2, lane: nil)])
     #expect(fixture.ask("c") == [.accept(3, madeID: nil)])
   }
 
@@ -84,8 +84,8 @@ import Testing
     #expect(fixture.start() == [.dial(1, 0)])
     #expect(fixture.ask("a") == [.accept(1, madeID: nil), .dial(2, 0)])
     #expect(fixture.ask("b") == [.accept(2, madeID: nil)])
-    #expect(fixture.opened(1) == [.send(1, on: 1, lane: 0), .dial(3, 0)])
-    #expect(fixture.opened(2) == [.send(2, on: 2, lane: 0)])
+    #expect(fixture.opened(1) == [.send(1, on: 1, lane: nil), .dial(3, 0)])
+    #expect(fixture.opened(2) == [.send(2, on: 2, lane: nil)])
   }
 
   @Test func aDialThatIsNoLongerNeededIsKeptAsASpare() {
@@ -100,7 +100,7 @@ import Testing
     var fixture = BrokerFixture { $0.connectionsMax = 1 }
     fixture.start()
     #expect(fixture.ask("a", at: 10) == [.accept(1, madeID: nil)])
-    #expect(fixture.opened(1, at: 60) == [.send(1, on: 1, lane: 0)])
+    #expect(fixture.opened(1, at: 60) == [.send(1, on: 1, lane: nil)])
     fixture.handedOver(1)
     let completion = done(
       .completed, on: 1, reused: false, response: "resp", queued: 50, firstEvent: 60, total: 60,
@@ -115,7 +115,7 @@ import Testing
     var fixture = BrokerFixture.warm { $0.connectionsWarm = 2 }
     fixture.run("a", response: "resp", as: 1)
     fixture.event(.ended(.completed, "resp"), at: 10)
-    #expect(fixture.ask("b", at: 20).contains(.send(2, on: 2, lane: 0)))
+    #expect(fixture.ask("b", at: 20).contains(.send(2, on: 2, lane: nil)))
   }
 
   @Test func amongChainsTheOneIdleLongestIsTaken() {
@@ -126,7 +126,7 @@ import Testing
     fixture.run("b", response: "r2", as: 2, on: 2)
     fixture.event(.ended(.completed, "r2"), on: 2, at: 10)
     fixture.event(.ended(.completed, "r1"), on: 1, at: 20)
-    #expect(fixture.ask("c", at: 30) == [.accept(3, madeID: nil), .send(3, on: 2, lane: 0)])
+    #expect(fixture.ask("c", at: 30) == [.accept(3, madeID: nil), .send(3, on: 2, lane: nil)])
   }
 
   @Test func staleInputsOfUnknownConnectionsAreIgnored() {

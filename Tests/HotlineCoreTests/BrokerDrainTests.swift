@@ -23,7 +23,7 @@ import Testing
     fixture.ask("b")
     #expect(fixture.terminate() == [])
     #expect(fixture.ask("c") == [.refuse(1, late)])
-    #expect(fixture.event(.ended()).last == .send(2, on: 1, lane: 0))
+    #expect(fixture.event(.ended()).last == .send(2, on: 1, lane: nil))
     fixture.handedOver(2)
     let completion = done(.completed, on: 1, reused: true, response: "r2", firstEvent: 0, events: 1)
     #expect(
@@ -38,7 +38,7 @@ import Testing
     fixture.ask("a")
     fixture.terminate()
     #expect(fixture.closed(1, .reset, at: 3_000) == [.dial(2, 0)])
-    #expect(fixture.opened(2) == [.send(1, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(1, on: 2, lane: nil)])
   }
 
   @Test func theTimeToDrainRunsOutAtItsLimit() {

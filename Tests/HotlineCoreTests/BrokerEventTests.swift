@@ -110,7 +110,7 @@ import Testing
           1, slow,
           done(.error, on: 1, reused: true, response: "r1", usage: "{}", firstEvent: 0, events: 1))
       ])
-    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: 0)])
+    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: nil)])
   }
 
   @Test func anErrorEventAtTheLimitEndsTheRequestSlowly() {
@@ -141,7 +141,7 @@ import Testing
         .deliver(1),
         .finish(1, nil, done(.error, on: 1, reused: true, firstEvent: 10, total: 10, events: 1)),
       ])
-    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: 0)])
+    #expect(fixture.ask("b") == [.accept(2, madeID: nil), .send(2, on: 1, lane: nil)])
   }
 
   @Test func anErrorAfterTheFirstEventOfTheResponseRetiresTheConnection() {
@@ -164,7 +164,7 @@ import Testing
     fixture.pass(to: 3_000)
     fixture.ask("a")
     #expect(fixture.event(event) == [.closeConnection(1, .unexpectedEvent), .dial(2, 0)])
-    #expect(fixture.opened(2) == [.send(1, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(1, on: 2, lane: nil)])
   }
 
   @Test(arguments: [EventFacts.notice, .unknown])
@@ -186,7 +186,7 @@ import Testing
     fixture.handedOver(1)
     #expect(
       fixture.event(.error(code), at: 3_010) == [
-        .closeConnection(1, .refusedByServer), .send(1, on: 2, lane: 0), .dial(3, 0),
+        .closeConnection(1, .refusedByServer), .send(1, on: 2, lane: nil), .dial(3, 0),
       ])
     fixture.handedOver(1)
     fixture.event(.created("r1"), on: 2)
@@ -241,7 +241,7 @@ import Testing
     var fixture = BrokerFixture.warm { $0.connectionsMax = 2 }
     fixture.ask("a")
     fixture.opened(2)
-    #expect(fixture.event(.error("session_expired")).contains(.send(1, on: 2, lane: 0)))
+    #expect(fixture.event(.error("session_expired")).contains(.send(1, on: 2, lane: nil)))
     fixture.handedOver(1)
     #expect(
       fixture.event(.ended(.completed, "r1"), on: 2).last
@@ -281,7 +281,7 @@ import Testing
     var fixture = BrokerFixture.single()
     #expect(fixture.event(event) == [])
     #expect(fixture.broker.counters.idleEventsIgnored == 1)
-    #expect(fixture.ask("a").last == .send(1, on: 1, lane: 0))
+    #expect(fixture.ask("a").last == .send(1, on: 1, lane: nil))
   }
 
   @Test func theConnectionLimitOnAnIdleConnectionRetiresIt() {
@@ -336,7 +336,7 @@ import Testing
     #expect(
       fixture.event(.text) == [.closeConnection(1, .unexpectedEvent), .dial(2, 0)])
     #expect(fixture.closed(1) == [])
-    #expect(fixture.opened(2) == [.send(2, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(2, on: 2, lane: nil)])
   }
 
   @Test(arguments: [EventFacts.created("r1"), .ended(.completed, "r9")])
@@ -384,7 +384,7 @@ import Testing
     fixture.cancel("a")
     fixture.ask("b")
     fixture.event(.created("r11"), on: 11)
-    #expect(fixture.event(.ended(.completed, "r11"), on: 11) == [.send(12, on: 11, lane: 0)])
+    #expect(fixture.event(.ended(.completed, "r11"), on: 11) == [.send(12, on: 11, lane: nil)])
     fixture.handedOver(12)
     #expect(fixture.event(.ended(.completed, "r11"), on: 11).contains(.deliver(12)) == false)
   }

@@ -139,6 +139,11 @@ struct BrokerFixture {
     broker.bytesHeard(on: number, of: 0, at: t(now))
   }
 
+  mutating func pong(_ number: ConnectionNumber, id: UInt64, at instant: Int? = nil) {
+    now = instant ?? now
+    broker.pongReceived(id: id, on: number, of: 0, at: t(now))
+  }
+
   @discardableResult
   mutating func event(
     _ event: EventFacts, on number: ConnectionNumber = 1, unread: Int = 0, at instant: Int? = nil
@@ -149,16 +154,37 @@ struct BrokerFixture {
   }
 
   mutating func progress(
-    isText: Bool, on number: ConnectionNumber = 1, unread: Int = 0, at instant: Int? = nil
+    isText: Bool, on number: ConnectionNumber = 1, lane: LaneReference = .none, unread: Int = 0,
+    at instant: Int? = nil
   ) -> Broker.Progress {
     now = instant ?? now
     return broker.progressArrived(
-      isText: isText, on: number, of: 0, unreadBytes: unread, at: t(now))
+      isText: isText, on: number, of: 0, lane: lane, unreadBytes: unread, at: t(now))
   }
 
   @discardableResult
   mutating func terminate(at instant: Int? = nil) -> [Action] {
     step(instant) { broker, now in broker.terminationRequested(at: now) }
+  }
+
+  @discardableResult
+  mutating func drain(
+    _ command: CommandNumber, by client: ClientNumber = 1, at instant: Int? = nil
+  ) -> [Action] {
+    step(instant) { broker, now in broker.drainRequested(command, by: client, at: now) }
+  }
+
+  /// A reload with what `change` makes of the settings there are.
+  @discardableResult
+  mutating func reload(
+    at instant: Int? = nil, limits: Limits? = nil,
+    _ change: (inout [UpstreamReload]) -> Void = { _ in }
+  ) -> [Action] {
+    var reloads = broker.upstreams.map { UpstreamReload($0.pool.settings) }
+    change(&reloads)
+    return step(instant) { broker, now in
+      broker.reloaded(limits: limits ?? broker.limits, upstreams: reloads, at: now)
+    }
   }
 
   @discardableResult
@@ -195,12 +221,22 @@ struct BrokerFixture {
   /// A request that is sent, handed over and begins a response.
   mutating func run(
     _ id: ByteString, response: ByteString, as number: RequestNumber,
-    on connection: ConnectionNumber = 1, from client: ClientNumber = 1,
+    on connection: ConnectionNumber = 1, lane: LaneReference = .none, from client: ClientNumber = 1,
     _ change: (inout NewRequest) -> Void = { _ in }
   ) {
     ask(id, from: client, change)
     handedOver(number)
-    event(.created(response), on: connection)
+    event(.created(response).of(lane), on: connection)
+  }
+
+  /// A request that is served to its end.
+  mutating func serve(
+    _ id: ByteString, response: ByteString, as number: RequestNumber,
+    on connection: ConnectionNumber = 1, lane: LaneReference = .none, from client: ClientNumber = 1,
+    _ change: (inout NewRequest) -> Void = { _ in }
+  ) {
+    run(id, response: response, as: number, on: connection, lane: lane, from: client, change)
+    event(.ended(.completed, response).of(lane), on: connection)
   }
 
   // MARK: What must always hold
@@ -236,7 +272,7 @@ struct BrokerFixture {
       #expect(isFirst, "\(client) closed twice")
     case .stop:
       hasStopped = true
-    case .refuse, .dial, .sendPing:
+    case .refuse, .answer, .dial, .sendPing:
       break
     }
   }
@@ -263,16 +299,14 @@ struct BrokerFixture {
     }
     #expect(upstream.waitingCount == waiting.count)
     #expect(upstream.queue.count == waiting.count { $0.state == .queued })
-    #expect(pool.order.count == pool.connections.count)
-    #expect(Set(pool.order) == Set(pool.connections.keys))
-    let living = pool.connections.values.count { $0.state != .closing }
-    #expect(living <= pool.limits.connectionsMax + 1)
+    #expect(pool.connections.readyCount + pool.dialingCount <= pool.limits.connectionsMax + 1)
     #expect(pool.dialingCount <= pool.limits.dialsMax)
     for order in upstream.orders.values {
       #expect(broker.requests[order.current] != nil, "a conversation is never released")
       for follower in Array(order.followers) { #expect(broker.requests[follower] != nil) }
     }
-    for connection in pool.connections.values { check(connection) }
+    for connection in pool.connections.all { check(connection) }
+    #expect(broker.invariantFailures(at: t(now)) == [])
   }
 
   private func check(_ connection: UpstreamConnection) {
@@ -294,7 +328,7 @@ extension Action {
   fileprivate var isHarmlessAfterStop: Bool {
     switch self {
     case .refuse, .closeClient, .closeConnection, .forward: true
-    case .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing, .stop: false
+    case .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing, .stop: false
     }
   }
 }

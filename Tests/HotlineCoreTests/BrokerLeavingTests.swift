@@ -75,7 +75,7 @@ import Testing
         .dial(2, 0),
       ])
     #expect(fixture.closed(1) == [])
-    #expect(fixture.opened(2) == [.send(3, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(3, on: 2, lane: nil)])
     #expect(fixture.broker.counters.requestsHungUp == 2)
   }
 
@@ -93,7 +93,7 @@ import Testing
           done(
             .completed, on: 1, reused: true, response: "resp", firstEvent: 0, firstText: 0,
             events: 3)),
-        .send(2, on: 1, lane: 0),
+        .send(2, on: 1, lane: nil),
       ])
   }
 
@@ -166,7 +166,7 @@ import Testing
     #expect(fixture.progress(isText: true, on: 11) == .unusual)
     #expect(fixture.event(.notice, on: 11) == [])
     #expect(fixture.event(.unusable, on: 11) == [])
-    #expect(fixture.event(.ended(.completed, "r11"), on: 11) == [.send(12, on: 11, lane: 0)])
+    #expect(fixture.event(.ended(.completed, "r11"), on: 11) == [.send(12, on: 11, lane: nil)])
     #expect(fixture.broker.counters.responsesDrained == 1)
     #expect(fixture.broker.counters.abandonedEvents == 4)
   }

@@ -9,7 +9,7 @@ import Testing
     fixture.ask("b")
     fixture.ask("c", from: 2)
     #expect(fixture.closed(1, .reset, at: 3_000) == [.dial(2, 0)])
-    #expect(fixture.opened(2, at: 3_010) == [.send(1, on: 2, lane: 0)])
+    #expect(fixture.opened(2, at: 3_010) == [.send(1, on: 2, lane: nil)])
     fixture.handedOver(1)
     #expect(
       fixture.event(.ended(.completed, "r1"), on: 2, at: 3_020) == [
@@ -19,7 +19,7 @@ import Testing
           done(
             .completed, on: 2, reused: false, response: "r1", queued: 3_010, firstEvent: 3_020,
             total: 3_020, events: 1)),
-        .send(2, on: 2, lane: 0),
+        .send(2, on: 2, lane: nil),
       ])
   }
 
@@ -31,9 +31,32 @@ import Testing
     fixture.ask("y", from: 2)
     fixture.ask("a", from: 1)
     fixture.ask("b", from: 1)
-    #expect(fixture.event(.ended()).last == .send(2, on: 1, lane: 0))
+    #expect(fixture.event(.ended()).last == .send(2, on: 1, lane: nil))
     fixture.closed(1, .reset, at: 3_000)
-    #expect(fixture.opened(2) == [.send(2, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(2, on: 2, lane: nil)])
+  }
+
+  /// RFC 6455, 7.4.1: the daemon would be misunderstood again.
+  @Test(arguments: [1002, 1003, 1007, 1008, 1010])
+  func aCloseThatBlamesTheDaemonIsNotTriedAgain(code: Int) {
+    var fixture = BrokerFixture.single()
+    fixture.ask("a") { $0.resendsUnanswered = true }
+    fixture.handedOver(1)
+    let error = failure(
+      .connectionLost, origin: .upstream, sent: .unknown, retryable: false, closeCode: code)
+    #expect(
+      fixture.closed(1, .closed(code), at: 3_000) == [
+        .finish(1, error, done(.error, on: 1, reused: true, total: 3_000)), .dial(2, 0),
+      ])
+  }
+
+  @Test(arguments: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1015, 4001])
+  func anyOtherCloseMayBeTriedAgain(code: Int) {
+    var fixture = BrokerFixture.single()
+    fixture.ask("a") { $0.resendsUnanswered = true }
+    fixture.handedOver(1)
+    #expect(fixture.closed(1, .closed(code), at: 3_000) == [.dial(2, 0)])
+    #expect(fixture.opened(2) == [.send(1, on: 2, lane: nil)])
   }
 
   @Test func aRequestWithoutAnAnswerIsLostUnknown() {
@@ -81,7 +104,7 @@ import Testing
     fixture.ask("a") { $0.resendsUnanswered = true }
     fixture.handedOver(1)
     #expect(fixture.closed(1, .reset, at: 3_000) == [.dial(2, 0)])
-    #expect(fixture.opened(2, at: 3_010) == [.send(1, on: 2, lane: 0)])
+    #expect(fixture.opened(2, at: 3_010) == [.send(1, on: 2, lane: nil)])
     fixture.handedOver(1)
     #expect(
       fixture.closed(2, .reset, at: 6_000).first
@@ -97,7 +120,7 @@ import Testing
     fixture.opened(2)
     fixture.handedOver(1)
     #expect(fixture.event(.notice) == [.deliver(1)])
-    #expect(fixture.closed(1, .reset).contains(.send(1, on: 2, lane: 0)))
+    #expect(fixture.closed(1, .reset).contains(.send(1, on: 2, lane: nil)))
     fixture.handedOver(1)
     #expect(
       fixture.event(.ended(.completed, "r1"), on: 2).last
@@ -161,7 +184,7 @@ import Testing
     fixture.pass(to: 3_000)
     fixture.closed(1, .reset)
     #expect(fixture.pass(to: 3_050) == [])
-    #expect(fixture.opened(2) == [.send(1, on: 2, lane: 0)])
+    #expect(fixture.opened(2) == [.send(1, on: 2, lane: nil)])
     #expect(fixture.pass(to: 4_000) == [])
   }
 
@@ -170,13 +193,29 @@ import Testing
     fixture.ask("a") { $0.timeout = .seconds(5) }
     fixture.opened(2)
     fixture.pass(to: 3_000)
-    #expect(fixture.closed(1, .reset).contains(.send(1, on: 2, lane: 0)))
+    #expect(fixture.closed(1, .reset).contains(.send(1, on: 2, lane: nil)))
     fixture.broker.requestHandedOver(1, on: 1)
     #expect(
       fixture.pass(to: 5_000).first
         == .finish(
           1, failure(.timeout, retryable: true),
           done(.error, on: 2, reused: true, queued: 3_000, total: 5_000)))
+  }
+
+  @Test func aLateHandOverSaysNothingOfAResponseThatWasGivenUpElsewhere() {
+    var fixture = BrokerFixture.warm {
+      $0.connectionsMax = 2
+      $0.cancel = .drain
+    }
+    fixture.ask("a")
+    fixture.opened(2)
+    fixture.pass(to: 3_000)
+    #expect(fixture.closed(1, .reset).contains(.send(1, on: 2, lane: nil)))
+    fixture.cancel("a")
+    fixture.broker.requestHandedOver(1, on: 1)
+    #expect(fixture.pool.connections[2]?.lanes[0].occupant?.isHandedOver == false)
+    fixture.broker.requestHandedOver(1, on: 2)
+    #expect(fixture.pool.connections[2]?.lanes[0].occupant?.isHandedOver == true)
   }
 
   // MARK: Liveness

@@ -13,9 +13,16 @@ import Testing
   @Test func anIdleConnectionThatAnswersIsKept() {
     var fixture = BrokerFixture.warm()
     fixture.networkChanged(at: 1_000)
-    fixture.heard(1, at: 1_040)
+    fixture.pong(1, id: 1, at: 1_040)
     #expect(fixture.pass(to: 20_000) == [])
     #expect(fixture.pool.connections[1]?.isReady == true)
+  }
+
+  @Test func bytesOfBeforeAreNoAnswerToTheProbe() {
+    var fixture = BrokerFixture.warm()
+    fixture.networkChanged(at: 1_000)
+    fixture.heard(1, at: 1_040)
+    #expect(fixture.deadline(at: 4_000) == [.closeConnection(1, .pongTimeout), .dial(2, 0)])
   }
 
   @Test func aBusyConnectionHasTheTimeOfAnyPong() {

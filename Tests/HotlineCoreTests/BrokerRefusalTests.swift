@@ -43,7 +43,7 @@ import Testing
     #expect(fixture.ask("a") == [.refuse(1, error)])
     #expect(fixture.event(.text) == [.deliver(1)])
     fixture.event(.ended())
-    #expect(fixture.ask("a") == [.accept(2, madeID: nil), .send(2, on: 1, lane: 0)])
+    #expect(fixture.ask("a") == [.accept(2, madeID: nil), .send(2, on: 1, lane: nil)])
   }
 
   @Test func anIdIsTheClientsOwn() {
@@ -109,7 +109,7 @@ import Testing
     fixture.ask("f") { $0.previousResponseID = "r1" }
     #expect(fixture.ask("g") { $0.previousResponseID = "r1" } == full)
     #expect(fixture.ask("h") { $0.conversation = "c" } == full)
-    #expect(fixture.ask("i") == [.accept(5, madeID: nil), .send(5, on: 2, lane: 0)])
+    #expect(fixture.ask("i") == [.accept(5, madeID: nil), .send(5, on: 2, lane: nil)])
     #expect(fixture.ask("j") { $0.previousResponseID = "r9" }.count == 2)
   }
 
@@ -127,7 +127,7 @@ import Testing
     #expect(fixture.ask("a") == [.accept(1, madeID: nil)])
     #expect(fixture.ask("b") == [.refuse(1, failure(.queueFull, retryable: true))])
     #expect(
-      fixture.ask("c", upstream: 1) == [.accept(2, madeID: nil), .send(2, on: 2, lane: 0)])
+      fixture.ask("c", upstream: 1) == [.accept(2, madeID: nil), .send(2, on: 2, lane: nil)])
   }
 
   @Test func overTheMemoryLimitNothingIsAccepted() {

@@ -101,6 +101,10 @@ import Testing
     #expect(ConnectionFailure.closed(code).hopelessCode == .upstreamRejected)
   }
 
+  @Test func aProxyThatRefusesCannotHeal() {
+    #expect(ConnectionFailure(.proxyRefused, "407").hopelessCode == .upstreamRejected)
+  }
+
   @Test(arguments: [
     ConnectionFailure.Kind.unreachable, .tls, .upgradeInvalid, .lost, .protocolViolation, .local,
   ])

@@ -52,7 +52,10 @@ extension [Action] {
       case .finish(let number, .some(var error), let completion):
         error.detail = ""
         return .finish(number, error, completion)
-      case .accept, .send, .forward, .deliver, .notifyQueued, .finish, .dial, .sendPing,
+      case .answer(let command, .some(var error)):
+        error.detail = ""
+        return .answer(command, error)
+      case .answer, .accept, .send, .forward, .deliver, .notifyQueued, .finish, .dial, .sendPing,
         .closeConnection, .closeClient, .stop:
         return action
       }
@@ -64,7 +67,7 @@ extension [Action] {
     compactMap { action in
       switch action {
       case .refuse(_, let error): error.detail
-      case .finish(_, let error, _): error?.detail
+      case .finish(_, let error, _), .answer(_, let error): error?.detail
       case .accept, .send, .forward, .deliver, .notifyQueued, .dial, .sendPing,
         .closeConnection, .closeClient, .stop:
         nil
@@ -96,6 +99,13 @@ extension EventFacts {
     var event = EventFacts(.error)
     event.errorCode = code
     event.errorDetail = detail
+    return event
+  }
+
+  /// The same event, said to be of a lane.
+  func of(_ lane: LaneReference) -> Self {
+    var event = self
+    event.lane = lane
     return event
   }
 

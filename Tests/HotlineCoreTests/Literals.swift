@@ -15,3 +15,7 @@ extension ConnectionNumber: ExpressibleByIntegerLiteral {
 extension UpstreamIndex: ExpressibleByIntegerLiteral {
   package init(integerLiteral value: Int) { self.init(value) }
 }
+
+extension CommandNumber: ExpressibleByIntegerLiteral {
+  package init(integerLiteral value: UInt64) { self.init(value) }
+}

@@ -6,9 +6,11 @@ import Testing
   let limits = UpstreamLimits()
 
   private func connection(
-    _ state: UpstreamConnection.State, jitter: Double = 0
+    _ state: UpstreamConnection.State, jitter: Double = 0, limits: UpstreamLimits? = nil,
+    lanes: Int = 1
   ) -> UpstreamConnection {
-    var connection = UpstreamConnection(number: 1, lanes: 1, jitter: jitter, at: t(0))
+    let limits = limits ?? self.limits
+    var connection = UpstreamConnection(number: 1, lanes: lanes, jitter: jitter, at: t(0))
     if state != .dialing { connection.opened(limits, at: t(1_000)) }
     connection.state = state
     return connection
@@ -30,47 +32,49 @@ import Testing
     let connection = connection(state)
     #expect(connection.isReady == isReady)
     #expect(connection.isOpen == isOpen)
-    #expect(connection.openFreeLane == (isOpen ? 0 : nil))
+    #expect(connection.continues(on: 0) == isOpen)
+    #expect(connection.canContinue(on: 0) == isOpen)
   }
 
   @Test func theLimitsCountFromTheOpening() {
     let connection = connection(.ready)
-    #expect(connection.ageEnd(limits) == t(1_000 + 55 * 60_000))
-    #expect(connection.idleEnd(limits) == t(1_000 + 14 * 60_000))
-    #expect(connection.rotateAt(limits) == t(1_000 + 14 * 60_000 - 30_000))
-    #expect(connection.marginAt(limits) == t(1_000 + 50 * 60_000))
-    #expect(connection.endReason(limits) == .idleLimit)
+    #expect(connection.ages.ageEnd == t(1_000 + 55 * 60_000))
+    #expect(connection.ages.idleEnd == t(1_000 + 14 * 60_000))
+    #expect(connection.ages.rotateAt == t(1_000 + 14 * 60_000 - 30_000))
+    #expect(connection.ages.marginAt == t(1_000 + 50 * 60_000))
+    #expect(connection.ages.endReason == .idleLimit)
   }
 
   @Test func jitterTakesAtMostAFortiethOffTheLimits() {
     let connection = connection(.ready, jitter: 1)
-    #expect(connection.ageEnd(limits) == t(1_000 + 55 * 60_000 * 975 / 1_000))
-    #expect(connection.idleEnd(limits) == t(1_000 + 14 * 60_000 * 975 / 1_000))
+    #expect(connection.ages.ageEnd == t(1_000 + 55 * 60_000 * 975 / 1_000))
+    #expect(connection.ages.idleEnd == t(1_000 + 14 * 60_000 * 975 / 1_000))
   }
 
   @Test func shortLimitsHaveShortLeads() {
     var limits = limits
     limits.idleLimit = .seconds(10)
     limits.ageLimit = .seconds(60)
-    let connection = connection(.ready)
-    #expect(connection.rotateAt(limits) == t(10_000))
-    #expect(connection.marginAt(limits) == t(55_000))
+    var connection = connection(.ready, limits: limits)
+    #expect(connection.ages.rotateAt == t(10_000))
+    #expect(connection.ages.marginAt == t(55_000))
     limits.idleLimit = .seconds(600)
-    #expect(connection.rotateAt(limits) == t(55_000))
-    #expect(connection.endReason(limits) == .ageLimit)
+    connection.apply(limits)
+    #expect(connection.ages.rotateAt == t(55_000))
+    #expect(connection.ages.endReason == .ageLimit)
   }
 
   @Test func anAgeMarginBelowItsCapCountsAsItIs() {
     var limits = limits
     limits.ageMargin = .seconds(1)
-    #expect(connection(.ready).marginAt(limits) == t(55 * 60_000))
+    #expect(connection(.ready, limits: limits).ages.marginAt == t(55 * 60_000))
   }
 
   @Test func activityMovesTheIdleLimitOnly() {
     var connection = connection(.ready)
-    connection.laneFreed(0, running(), at: t(600_000))
-    #expect(connection.idleEnd(limits) == t(600_000 + 14 * 60_000))
-    #expect(connection.ageEnd(limits) == t(1_000 + 55 * 60_000))
+    connection.served(limits, at: t(600_000))
+    #expect(connection.ages.idleEnd == t(600_000 + 14 * 60_000))
+    #expect(connection.ages.ageEnd == t(1_000 + 55 * 60_000))
     #expect(connection.responsesServed == 1)
   }
 
@@ -94,25 +98,57 @@ import Testing
     #expect(connection.freeLane == nil)
     #expect(connection.isIdle == false)
     #expect(connection.lanes[0].running == nil)
-    connection.laneFreed(0, running(), at: t(2_000))
+    connection.lanes[0].freed(by: nil)
     #expect(connection.freeLane == 0)
     #expect(connection.isIdle)
+    connection.lanes[0].bound.append(1)
+    #expect(connection.freeLane == nil)
+    connection.lanes[0].bound.removeAll()
+    connection.lanes[0].state = .spent
+    #expect(connection.freeLane == nil)
+    #expect(connection.isIdle)
+    #expect(connection.continues(on: 0) == false)
   }
 
   @Test func aLaneRemembersItsLatestNamedResponse() {
-    var connection = connection(.ready)
-    #expect(connection.chainAt == nil)
-    connection.laneFreed(0, running("r1"), at: t(2_000))
-    #expect(connection.lanes[0].lastResponseID == "r1")
-    #expect(connection.chainAt == t(2_000))
-    connection.laneFreed(0, running(), at: t(3_000))
-    #expect(connection.lanes[0].lastResponseID == "r1")
-    #expect(connection.chainAt == t(2_000))
+    var lane = Lane()
+    #expect(lane.lastResponseID == nil)
+    lane.freed(by: "r1")
+    #expect(lane.lastResponseID == "r1")
+    lane.freed(by: nil)
+    #expect(lane.lastResponseID == "r1")
+  }
+
+  @Test func untilAServerShowsThatItKnowsLanesOneResponseRuns() {
+    var connection = connection(.ready, lanes: 3)
+    #expect(connection.namesLanes)
+    #expect(connection.lanesUsable == 1)
+    connection.lanes[0].state = .busy(running())
+    #expect(connection.freeLane == nil)
+    connection.laneEcho = .present
+    #expect(connection.lanesUsable == 3)
+    #expect(connection.freeLane == 1)
+    connection.laneEcho = .absent
+    #expect(connection.namesLanes == false)
+    #expect(connection.freeLane == nil)
+  }
+
+  @Test func theLaneThatNobodyContinuesIsTakenFirstThenTheOneThatIsLongestQuiet() {
+    var connection = connection(.ready, lanes: 4)
+    connection.laneEcho = .present
+    connection.lanes[0].chainAt = t(3)
+    connection.lanes[1].chainAt = t(2)
+    #expect(connection.freeLane == 2)
+    connection.lanes[2].state = .busy(running())
+    connection.lanes[3].state = .spent
+    #expect(connection.freeLane == 1)
+    connection.lanes[1].bound.append(7)
+    #expect(connection.freeLane == 0)
   }
 
   @Test func aLaneRemembersSixtyFourResponsesToTellLateEvents() {
     var lane = Lane()
-    for number in 1...65 { lane.freed(by: ByteString("r\(number)".utf8), at: t(number)) }
+    for number in 1...65 { lane.freed(by: ByteString("r\(number)".utf8)) }
     #expect(lane.pastResponseIDs.count == 64)
     #expect(lane.pastResponseIDs.first == "r2")
     #expect(lane.lastResponseID == "r65")

@@ -1,0 +1,68 @@
+/// What the core needs to know of one upstream event; its bytes stay with the driver.
+package struct EventFacts: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
+    /// Part of a response, or of a kind that nobody knows yet.
+    case progress
+    /// Progress that carries a piece of the answer's text.
+    case text
+    /// The last event of a response.
+    case terminal(Outcome)
+    /// An `error`: a request's last event, or the connection's.
+    case error
+    /// Concerns the connection: limits, rates, greetings.
+    case notice
+    /// Not one valid JSON object, or one that only the daemon may write.
+    case unusable
+  }
+
+  package var kind: Kind
+  /// Its type begins with `response.`.
+  package var isResponseEvent = false
+  /// The lane that it names, if it does.
+  package var lane = LaneReference.none
+  /// The response that it names, if it does.
+  package var responseID: ByteString?
+  package var errorCode: ByteString?
+  /// The member of the request that an error is about.
+  package var errorParam: ByteString?
+  /// Code and message of an error, sanitised, for messages and logs.
+  package var errorDetail: String?
+  /// The `usage` object of a terminal event.
+  package var usage: ByteString?
+
+  package init(_ kind: Kind, isResponseEvent: Bool = false) {
+    self.kind = kind
+    self.isResponseEvent = isResponseEvent
+  }
+}
+
+extension EventFilter {
+  func wants(_ kind: EventFacts.Kind) -> Bool {
+    switch (self, kind) {
+    case (.all, _), (_, .terminal), (_, .error), (.text, .text): true
+    case (.text, .progress), (.text, .notice), (.text, .unusable), (.final, .progress),
+      (.final, .text), (.final, .notice), (.final, .unusable):
+      false
+    }
+  }
+}
+
+extension EventFacts {
+  /// Errors that say that this connection, not the request, has come to its end.
+  var isForTheConnectionsSake: Bool {
+    guard kind == .error, let errorCode else { return false }
+    return errorCode == "websocket_connection_limit_reached" || errorCode == "session_expired"
+      || isHopeless
+  }
+
+  /// The request was refused for the name of its lane.
+  var isAboutTheLane: Bool { kind == .error && errorParam == "stream_id" }
+
+  /// The server will answer every connection that way.
+  var isHopeless: Bool { kind == .error && errorCode == "beta_api_shape_disabled" }
+
+  var asFailure: ConnectionFailure {
+    ConnectionFailure(
+      .protocolViolation, errorDetail ?? "an unexpected message came right after the opening")
+  }
+}
