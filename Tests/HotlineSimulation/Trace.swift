@@ -8,9 +8,10 @@ extension Simulation {
       "accept R\(request.rawValue)\(madeID.map { " as \($0)" } ?? "")"
     case .refuse(let client, let error): "refuse client \(client.rawValue): \(error.code.rawValue)"
     case .send(let request, let connection, let lane):
-      "send R\(request.rawValue) on C\(connection.rawValue).\(lane)"
-    case .forward(let request, let connection, _, let response):
-      "forward for R\(request.rawValue) on C\(connection.rawValue), \(response)"
+      "send R\(request.rawValue) on C\(connection.rawValue)" + (lane.map { ".\($0)" } ?? "")
+    case .forward(let request, let connection, let lane, let response):
+      "forward for R\(request.rawValue) on C\(connection.rawValue)"
+        + (lane.map { ".\($0)" } ?? "") + ", \(response)"
     case .deliver(let request): "deliver to R\(request.rawValue)"
     case .notifyQueued(let request, let position, let reason):
       "queued R\(request.rawValue), \(position), \(reason.rawValue)"
@@ -23,6 +24,8 @@ extension Simulation {
     case .closeConnection(let connection, let reason):
       "close C\(connection.rawValue): \(reason.rawValue)"
     case .closeClient(let client): "close client \(client.rawValue)"
+    case .answer(let command, let error):
+      "answer drain \(command.rawValue)" + (error.map { ": \(describe($0))" } ?? "")
     case .stop: "stop"
     }
   }
@@ -36,6 +39,7 @@ extension Simulation {
     var words = [spec.id.map { describe($0) } ?? "no id", "of \(spec.upstream.rawValue)"]
     if let conversation = spec.conversation { words.append("conversation \(conversation)") }
     if let previous = spec.previousResponseID { words.append("after \(previous)") }
+    if let key = spec.promptCacheKey { words.append("cache key \(key)") }
     if spec.priority == .batch { words.append("batch") }
     if spec.events != .all { words.append("events \(spec.events.rawValue)") }
     if spec.resendsUnanswered { words.append("resend") }
@@ -58,6 +62,12 @@ extension Simulation {
 
   func describe(_ message: Message) -> String {
     var words = ["\(message.facts.kind)"]
+    switch message.facts.lane {
+    case .none: break
+    case .lane(let lane): words.append("lane \(lane)")
+    case .unknown: words.append("unknown lane")
+    }
+    if message.isMisnamed { words.append("misnamed") }
     if message.facts.isResponseEvent { words.append("response.*") }
     if let id = message.facts.responseID { words.append("\(id)") }
     if let code = message.facts.errorCode { words.append("\(code)") }

@@ -1,5 +1,4 @@
 import HotlineCore
-import TestSupport
 
 /// The driver's part: it brings facts to the core and performs what the core decides.
 extension Simulation {
@@ -23,10 +22,15 @@ extension Simulation {
       !connection.isSilent, violation == nil, !isStopped
     else { return }
     guard connection.isOpenToCore || scenario.passesStaleMessages else { return }
+    if isRefusedUnread(message, on: connection) { return }
+    // What a server planned to complain of while it was ill.
+    if phase != .acting, message.owner == nil, message.facts.kind != .notice { return }
     if connection.isOpenToCore, isHarmful(message, on: connection) { return }
+    let unread = unreadBytes(on: connection, for: message.facts)
+    let mustClose = isViolation(message.facts, on: connection)
     if connection.isOpenToCore { learn(message, on: number) }
     atHand = .message(number, message)
-    let unread = unreadBytes(on: connection)
+    connections[number]?.hasSlept = false
     let instant = instant
     broker.bytesHeard(on: number, of: connection.upstream, at: instant)
     feed("C\(number.rawValue) says \(describe(message))") { broker in
@@ -36,8 +40,8 @@ extension Simulation {
           || facts.kind == .progress
       {
         let progress = broker.progressArrived(
-          isText: facts.kind == .text, on: number, of: connection.upstream, unreadBytes: unread,
-          at: instant)
+          isText: facts.kind == .text, on: number, of: connection.upstream, lane: facts.lane,
+          unreadBytes: unread, at: instant)
         switch progress {
         case .deliver(let request): return [.deliver(request)]
         case .skip: return []
@@ -47,20 +51,56 @@ extension Simulation {
       return broker.eventArrived(
         facts, on: number, of: connection.upstream, unreadBytes: unread, at: instant)
     }
+    if mustClose, connections[number]?.isOpenToCore == true {
+      complain("C\(number.rawValue) stays open after an event of no running response")
+    }
+  }
+
+  /// Part of a response, but of a lane on which none runs, or which there is not.
+  private func isViolation(_ facts: EventFacts, on connection: SimulatedConnection) -> Bool {
+    guard facts.isResponseEvent, connection.isOpenToCore, !connection.isConfused else {
+      return false
+    }
+    guard let lane = connection.lane(of: facts) else { return true }
+    let known = connection.lanes[lane]
+    return known.current == nil && !known.isSpent && !known.mayBeSpent
+  }
+
+  /// A server that is done with a connection does not answer what it has not begun.
+  private func isRefusedUnread(_ message: Message, on connection: SimulatedConnection) -> Bool {
+    guard !scenario.servers[connection.upstream.rawValue].goesOnAfterRefusal,
+      let attempts = message.owner.flatMap({ requests[$0]?.attempts })
+    else { return false }
+    return attempts.contains { $0.connection == connection.number && $0.isRefused }
   }
 
   /// An error that is not a request's own, but that nobody could tell from one: the protocol has
   /// no answer to it, so the simulated servers do not send it.
   private func isHarmful(_ message: Message, on connection: SimulatedConnection) -> Bool {
-    guard message.facts.kind == .error, message.owner == nil || message.isLate,
-      let current = connection.current, let attempt = requests[current]?.attempts.last
+    guard message.facts.kind == .error, let lane = connection.lane(of: message.facts),
+      let current = connection.lanes[lane].current, message.owner != current || message.isLate,
+      let attempt = requests[current]?.attempts.last
     else { return false }
     return attempt.isHandedOver && !attempt.isBegun
   }
 
-  private func unreadBytes(on connection: SimulatedConnection) -> Int {
-    guard let current = connection.current, let request = requests[current] else { return 0 }
+  /// What waits unread at the client that an event is for.
+  private func unreadBytes(on connection: SimulatedConnection, for facts: EventFacts) -> Int {
+    guard let lane = connection.lane(of: facts), let current = connection.lanes[lane].current,
+      let request = requests[current]
+    else { return 0 }
     return clients[request.client]?.unreadBytes ?? 0
+  }
+
+  func hearPieces(on number: ConnectionNumber) {
+    guard let connection = connections[number], connection.isOpenToCore, !connection.isCut,
+      !connection.isSilent
+    else { return }
+    let instant = instant
+    feed("C\(number.rawValue) says a piece of something") {
+      $0.bytesHeard(on: number, of: connection.upstream, at: instant)
+      return []
+    }
   }
 
   func pong(_ id: UInt64, on number: ConnectionNumber) {
@@ -68,6 +108,7 @@ extension Simulation {
       !connection.isSilent
     else { return }
     let instant = instant
+    connections[number]?.hasSlept = false
     feed("C\(number.rawValue) answers ping \(id)") {
       $0.bytesHeard(on: number, of: connection.upstream, at: instant)
       $0.pongReceived(id: id, on: number, of: connection.upstream, at: instant)
@@ -79,12 +120,10 @@ extension Simulation {
   func end(_ number: ConnectionNumber, _ failure: ConnectionFailure) {
     guard let connection = connections[number], connection.state != .gone else { return }
     if connection.isSilent, !connection.closeIsAsked { return }
-    let isFailedDial =
-      connection.state == .dialing || (!connection.closeIsAsked && failure.kind != .local)
     connections[number]?.state = .gone
     connections[number]?.isCut = true
     present.remove(number)
-    if isFailedDial { noteDialFailure(of: connection, failure) }
+    if !connection.closeIsAsked { noteDialFailure(of: connection, failure) }
     let instant = instant
     feed("C\(number.rawValue) is gone: \(failure.kind.rawValue), \(failure.detail)") {
       $0.connectionClosed(number, of: connection.upstream, failure, at: instant)
@@ -92,8 +131,9 @@ extension Simulation {
   }
 
   private func noteDialFailure(of connection: SimulatedConnection, _ failure: ConnectionFailure) {
-    guard connection.state == .dialing else { return }
     let index = connection.upstream.rawValue
+    guard connection.state == .dialing else { return }
+    dials[index].lastStatus = failure.status
     dials[index].lastFailureAt = now
     let after = failure.retryAfter.map { min($0.nanoseconds, .seconds(600)) } ?? 0
     dials[index].notBefore = now + after
@@ -107,15 +147,17 @@ extension Simulation {
     case .accept(let request, let madeID): accept(request, madeID)
     case .refuse(let client, let error): refuse(client, error)
     case .send(let request, let connection, let lane): send(request, connection, lane)
-    case .forward(let request, let connection, _, let response):
-      forward(request, connection, response)
+    case .forward(let request, let connection, let lane, let response):
+      forward(request, connection, lane, response)
     case .deliver(let request): deliver(request)
-    case .notifyQueued(let request, let position, _): notifyQueued(request, position)
+    case .notifyQueued(let request, let position, let reason):
+      notifyQueued(request, position, reason)
     case .finish(let request, let error, let completion): finish(request, error, completion)
     case .dial(let connection, let upstream): dial(connection, upstream)
     case .sendPing(let connection, let id): ping(connection, id)
     case .closeConnection(let connection, let reason): close(connection, reason)
     case .closeClient(let client): closeClient(client)
+    case .answer(let command, let error): answer(command, error)
     case .stop: stop()
     }
   }
@@ -137,6 +179,7 @@ extension Simulation {
       case .closeConnection(let connection, _): 10 + connection.rawValue << 8
       case .closeClient(let client): 11 + client.rawValue << 8
       case .stop: 12
+      case .answer(let command, _): 13 + command.rawValue << 8
       }
     for word in [kind, UInt64(bitPattern: now)] {
       tally.digest = (tally.digest ^ word) &* 0x100_0000_01B3
@@ -145,10 +188,13 @@ extension Simulation {
 
   private func dial(_ number: ConnectionNumber, _ upstream: UpstreamIndex) {
     checkDial(number, upstream)
-    connections[number] = SimulatedConnection(number: number, upstream: upstream)
+    connections[number] = SimulatedConnection(
+      number: number, upstream: upstream,
+      lanesCount: laneless.contains(upstream)
+        ? 1 : scenario.upstreams[upstream.rawValue].limits.lanes)
     present.insert(number)
     tally.dials += 1
-    checkConnectionCounts(of: upstream)
+    checkConnectionCountsWhileDialing(upstream)
     planDial(number, of: upstream)
   }
 
@@ -173,11 +219,15 @@ extension Simulation {
     agenda.plan(.clientIsClosed(number), at: now + random.time(1000, .milliseconds(20)))
   }
 
-  private func send(_ request: RequestNumber, _ number: ConnectionNumber, _ lane: Int) {
-    checkSend(request, number, lane)
+  private func send(_ request: RequestNumber, _ number: ConnectionNumber, _ name: Int?) {
+    checkSend(request, number, name)
     guard violation == nil, let connection = connections[number] else { return }
-    requests[request]?.attempts.append(TrueRequest.Attempt(connection: number))
-    connections[number]?.current = request
+    let lane = name ?? 0
+    requests[request]?.attempts.append(
+      TrueRequest.Attempt(connection: number, lane: lane, isNamed: name != nil))
+    connections[number]?.lanes[lane].current = request
+    connections[number]?.lanes[lane].giveUpAt = nil
+    notePreference(of: request, number)
     let attempt = (requests[request]?.attempts.count ?? 1) - 1
     if random.chance(faults(of: connection.upstream).lossBeforeHandOver) {
       let is1009 = random.oneIn(4)
@@ -191,15 +241,17 @@ extension Simulation {
   }
 
   private func forward(
-    _ request: RequestNumber, _ number: ConnectionNumber, _ response: ByteString
+    _ request: RequestNumber, _ number: ConnectionNumber, _ name: Int?, _ response: ByteString
   ) {
-    checkForward(request, number, response)
-    connections[number]?.steered = request
+    checkForward(request, number, name, response)
+    guard let attempt = requests[request]?.attempts.last else { return }
+    connections[number]?.lanes[attempt.lane].steered = request
     guard random.oneIn(2) else { return }
     // The steered response goes on as another one.
     nextResponse += 1
     var facts = EventFacts(.progress, isResponseEvent: true)
     facts.responseID = ByteString("resp_\(nextResponse)".utf8)
+    facts.lane = lane(named: attempt, on: number)
     say(Message(facts: facts, owner: request), on: number, after: random.time(1, 100_000))
   }
 
@@ -208,6 +260,9 @@ extension Simulation {
     if !isTerminating { return complain("stop, though nobody asked for it") }
     if let request = open.min() {
       complain("stop while \(describe(request)) has no last line")
+    }
+    if commands.contains(where: { !$0.value.isAnswered }) {
+      complain("stop while a drain has no answer")
     }
   }
 }

@@ -1,5 +1,4 @@
 import HotlineCore
-import TestSupport
 
 /// What simulated local programs do.
 extension Simulation {
@@ -11,7 +10,36 @@ extension Simulation {
     feed("client \(number.rawValue) connects, uid \(uid)") {
       $0.clientConnected(number, uid: uid, at: instant)
     }
+    if clients[number]?.isAccepted == true,
+      clients.values.count(where: \.isAccepted) > scenario.limits.clientsMax
+    {
+      return complain("more clients than clients_max")
+    }
+    planFlood(by: number)
     scheduleAct(of: number)
+  }
+
+  private func planFlood(by number: ClientNumber) {
+    let count = scenario.client.floods
+    guard count > 0, second.oneIn(4), phase == .acting else { return }
+    agenda.plan(.clientFloods(number, count), at: now + second.time(0, .seconds(4)))
+  }
+
+  func flood(by number: ClientNumber, _ count: Int) {
+    guard isAble(number) else { return }
+    for _ in 0..<count where isAble(number) { request(by: number) }
+  }
+
+  func repeatAtOnce(_ id: RequestID, by number: ClientNumber) {
+    guard isAble(number), let client = clients[number] else { return }
+    var spec = drawRequest(client)
+    spec.id = id
+    request(spec, by: number)
+  }
+
+  private func isAble(_ number: ClientNumber) -> Bool {
+    guard phase == .acting, let client = clients[number] else { return false }
+    return client.line == .open && client.isAccepted && !client.closeIsAsked
   }
 
   private func scheduleAct(of number: ClientNumber) {
@@ -21,9 +49,7 @@ extension Simulation {
   }
 
   func act(_ number: ClientNumber) {
-    guard phase == .acting, let client = clients[number], client.line == .open,
-      client.isAccepted, !client.closeIsAsked
-    else { return }
+    guard isAble(number) else { return }
     let traits = scenario.client
     if random.chance(traits.hangsUp) {
       clients[number]?.line = .gone
@@ -42,7 +68,7 @@ extension Simulation {
     scheduleAct(of: number)
   }
 
-  private func halfClose(_ number: ClientNumber) {
+  func halfClose(_ number: ClientNumber) {
     clients[number]?.line = .halfClosed
     let instant = instant
     feed("client \(number.rawValue) shuts down its side") {
@@ -60,6 +86,8 @@ extension Simulation {
       requests[request]?.cancelIsAsked = true
     }
     clients[number] = nil
+    servedClients[number] = nil
+    commands = commands.filter { $0.value.client != number }
     let instant = instant
     feed("client \(number.rawValue) is gone") { $0.clientClosed(number, at: instant) }
     if !wasHalfClosed { replace(number) }
@@ -80,7 +108,12 @@ extension Simulation {
 
   private func request(by number: ClientNumber) {
     guard let client = clients[number], violation == nil, !isStopped else { return }
-    let spec = drawRequest(client)
+    request(drawRequest(client), by: number)
+  }
+
+  private func request(_ spec: NewRequest, by number: ClientNumber) {
+    // The driver refuses what the configuration does not name.
+    guard violation == nil, !isStopped, !scenario.isRemoved[spec.upstream.rawValue] else { return }
     let memoryHeld = random.oneIn(200) ? scenario.limits.memoryBytesMax + 1 : 0
     arriving = spec
     atHand = .line(number, answers: 0)
@@ -119,6 +152,7 @@ extension Simulation {
       spec.timeout = .nanoseconds(
         min(random.time(0, .seconds(30)), scenario.limits.requestTimeout.nanoseconds))
     }
+    if second.chance(traits.promptCacheKeys) { spec.promptCacheKey = second.pick(["k1", "k2"]) }
     return spec
   }
 

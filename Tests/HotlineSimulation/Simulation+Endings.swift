@@ -1,11 +1,18 @@
 import HotlineCore
-import TestSupport
 
 /// What is learned from messages, and what a last line must agree with.
 extension Simulation {
   /// Notes what the core can know after a message, before it is told.
   func learn(_ message: Message, on number: ConnectionNumber) {
-    guard let connection = connections[number], let current = connection.current,
+    learnEcho(message.facts, on: number)
+    guard let connection = connections[number] else { return }
+    if connection.lanes.count > 1, connection.echo == .present, message.facts.lane == .none,
+      message.facts.saysConnectionIsOver
+    {
+      return learnRefusal(on: number)
+    }
+    guard let lane = connection.lane(of: message.facts),
+      let current = connection.lanes[lane].current,
       let index = requests[current].map({ $0.attempts.count - 1 }), index >= 0,
       let attempt = requests[current]?.attempts[index], attempt.connection == number,
       attempt.isHandedOver
@@ -22,20 +29,69 @@ extension Simulation {
     switch facts.kind {
     case .terminal(let outcome):
       requests[current]?.terminal = outcome
-      connections[number]?.latestResponse = requests[current]?.attempts[index].responseID
-      connections[number]?.current = nil
-      connections[number]?.activeAt = now
-      connections[number]?.steered = nil
+      learnTerminal(on: number, lane, of: requests[current]?.attempts[index].responseID)
     case .error:
       requests[current]?.errorIsTold = true
-      let code = facts.errorCode
-      let isRefusal =
-        code == "websocket_connection_limit_reached" || code == "session_expired"
-        || code == "beta_api_shape_disabled"
-      requests[current]?.attempts[index].isRefused = isRefusal && !attempt.isBegun
-      connections[number]?.current = nil
+      let isLaneRefused =
+        attempt.isNamed && connection.echo == .unknown && facts.errorParam == "stream_id"
+      let isUnwanted = requests[current]?.isOpen == false
+      let isSecond = requests[current]?.attempts[..<index].contains(where: \.isHandedOver) == true
+      requests[current]?.attempts[index].isRefused =
+        (facts.saysConnectionIsOver || isLaneRefused) && !attempt.isBegun
+      if isLaneRefused { laneless.insert(connection.upstream) }
+      if facts.saysConnectionIsOver || attempt.isBegun || isUnwanted || (isLaneRefused && !isSecond)
+      {
+        connections[number]?.isMarred = true
+        connections[number]?.lanes[lane].isSpent = true
+      }
+      connections[number]?.lanes[lane].current = nil
     case .progress, .text, .notice, .unusable:
       break
+    }
+  }
+
+  private func learnTerminal(on number: ConnectionNumber, _ lane: Int, of response: ByteString?) {
+    connections[number]?.activeAt = now
+    connections[number]?.lanes[lane].latestResponse = response
+    if let response { connections[number]?.lanes[lane].pastResponses.insert(response) }
+    connections[number]?.lanes[lane].current = nil
+    if connections[number]?.lanes[lane].steered != nil {
+      connections[number]?.isMarred = true
+      connections[number]?.lanes[lane].isSpent = true
+    }
+    connections[number]?.lanes[lane].steered = nil
+  }
+
+  /// The first event of a connection's first response shows whether its server names lanes.
+  private func learnEcho(_ facts: EventFacts, on number: ConnectionNumber) {
+    guard facts.isResponseEvent, let connection = connections[number], connection.lanes.count > 1,
+      connection.echo == .unknown, let current = connection.lanes[0].current,
+      requests[current]?.attempts.last(where: { $0.connection == number })?.isHandedOver == true
+    else { return }
+    switch facts.lane {
+    case .none:
+      connections[number]?.echo = .absent
+      laneless.insert(connection.upstream)
+    case .lane(0):
+      connections[number]?.echo = .present
+      laneless.remove(connection.upstream)
+    case .lane, .unknown: break
+    }
+  }
+
+  /// The server is done with a connection: what it has not begun it will not begin.
+  private func learnRefusal(on number: ConnectionNumber) {
+    guard let lanes = connections[number]?.lanes else { return }
+    connections[number]?.isMarred = true
+    for lane in lanes.indices {
+      guard let current = lanes[lane].current, let request = requests[current],
+        let attempt = request.attempts.last, attempt.connection == number, attempt.isHandedOver,
+        !attempt.isBegun, request.isOpen,
+        !request.attempts.dropLast().contains(where: \.isHandedOver)
+      else { continue }
+      requests[current]?.attempts[request.attempts.count - 1].isRefused = true
+      connections[number]?.lanes[lane].isSpent = true
+      connections[number]?.lanes[lane].current = nil
     }
   }
 
@@ -46,23 +102,25 @@ extension Simulation {
   ) -> Bool {
     if message.owner == current { return true }
     if message.owner == nil, !message.facts.isResponseEvent { return true }
-    let isSteered = connections[number]?.steered == current
+    guard let lane = connections[number]?.lanes[attempt.lane] else { return false }
+    let isSteered = lane.steered == current
     let isKnown =
       if let id = message.facts.responseID {
-        attempt.responseID.map { $0 != id && !isSteered } ?? (makers[id] != nil)
+        attempt.responseID.map { $0 != id && !isSteered } ?? false
+          || lane.pastResponses.contains(id)
       } else {
-        !attempt.isBegun && makesIdentified(number)
+        message.facts.isResponseEvent && !attempt.isBegun && makesIdentified(number, attempt.lane)
       }
     if isKnown, connections[number]?.isConfused == false { return false }
     connections[number]?.isConfused = true
     return true
   }
 
-  /// Responses on a connection are known to begin with their id.
-  private func makesIdentified(_ number: ConnectionNumber) -> Bool {
+  /// Responses on a lane are known to begin with their id.
+  private func makesIdentified(_ number: ConnectionNumber, _ lane: Int) -> Bool {
     guard let connection = connections[number] else { return false }
     return scenario.servers[connection.upstream.rawValue].identifies
-      && connection.latestResponse != nil
+      && connection.lanes[lane].latestResponse != nil
   }
 
   // MARK: Last lines
@@ -73,11 +131,19 @@ extension Simulation {
     requests[number]?.isOpen = false
     open.remove(number)
     tally.finished += 1
+    if isRunning(request), let attempt = request.attempts.last {
+      let index = request.spec.upstream.rawValue
+      let patience = scenario.upstreams[index].limits.abandonedTimeout.nanoseconds
+      connections[attempt.connection]?.lanes[attempt.lane].giveUpAt = now + patience
+    }
     if let error { checkSent(error, of: request) }
     checkOutcome(completion.outcome, error, of: request)
     checkCompletion(completion, of: request)
     if let key = conversationKey(of: number) {
       conversationTurns[key]?.removeAll { $0 == number }
+      if let next = conversationTurns[key]?.first, requests[next]?.turnAt == nil {
+        turnComes(of: next)
+      }
     }
     if completion.outcome == .error || completion.outcome == .failed,
       let previous = request.spec.previousResponseID
@@ -90,6 +156,9 @@ extension Simulation {
     if completion.outcome == .completed, let id = completion.responseID {
       clients[client.number]?.responses.append(id)
       if client.responses.count > 5 { clients[client.number]?.responses.removeFirst() }
+    }
+    if second.chance(scenario.client.repeatsAtOnce) {
+      agenda.plan(.clientRepeats(client.number, request.id), at: now)
     }
   }
 
@@ -140,12 +209,12 @@ extension Simulation {
     switch error.code {
     case .timeout: isJust = now >= request.deadline
     case .queueTimeout:
-      isJust = now >= request.arrivedAt + request.waitTimeout && !isRunning(request)
+      let wait = request.attempts.isEmpty ? request.waitTimeout : leastWait(of: request)
+      isJust = now >= request.arrivedAt + wait && !isRunning(request)
     case .slowReader:
       isJust = clients[request.client]?.unreadBytes ?? 0 >= scenario.limits.bufferBytesMax
     case .shuttingDown:
-      let end = terminatedAt + scenario.limits.shutdownTimeout.nanoseconds
-      isJust = isTerminating && (now >= end || scenario.terminatesTwice)
+      isJust = isTerminating && (now >= terminationEndsAt || scenario.terminatesTwice)
     case .connectionLost, .upstreamProtocol:
       isJust = !request.attempts.isEmpty
     case .conversationLost: isJust = isLost(request)
@@ -159,16 +228,22 @@ extension Simulation {
     if !isJust { complain("\(name) ends with \(error.code.rawValue) without a reason") }
   }
 
+  /// What was sent again waits as long as a request that has just come.
+  private func leastWait(of request: TrueRequest) -> Int64 {
+    min(request.waitTimeout, leastWaitTimeout.nanoseconds)
+  }
+
   /// Whether what the request continues is gone.
   private func isLost(_ request: TrueRequest) -> Bool {
     guard let previous = request.spec.previousResponseID,
       scenario.upstreams[request.spec.upstream.rawValue].continuation == .connection
     else { return false }
-    guard request.attempts.isEmpty, scenario.limits.affinityEntriesMax > 100,
+    guard request.attempts.isEmpty, leastAffinityEntriesMax > 100,
       !evicted.contains(previous), let maker = makers[previous],
-      let connection = connections[maker], connection.upstream == request.spec.upstream
+      let connection = connections[maker.connection], connection.upstream == request.spec.upstream
     else { return true }
     return !connection.isOpenToCore || connection.isConfused || connection.isSilent
+      || connection.mayBeRetiring
       || !requests.values.contains { made in
         made.uid == request.uid && made.terminal == .completed
           && made.attempts.last?.responseID == previous

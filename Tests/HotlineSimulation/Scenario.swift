@@ -1,5 +1,4 @@
 import HotlineCore
-import TestSupport
 
 /// The make-up of one run, drawn from its seed: limits, servers, clients and what goes wrong.
 struct Scenario {
@@ -17,6 +16,9 @@ struct Scenario {
   var earlyTimers = 0
   /// Messages that arrive after the driver was told to close their connection are still passed on.
   var passesStaleMessages = false
+  /// By upstream: a reload took it out of the configuration.
+  var isRemoved: [Bool] = []
+  var changes = Changes()
 
   /// How one upstream's server behaves.
   struct ServerTraits {
@@ -24,6 +26,9 @@ struct Scenario {
     /// Its responses begin with their id.
     var identifies = true
     var greets = false
+    var lanes = LaneManners.echoes
+    /// After an error for the whole connection it still answers what it has not begun.
+    var goesOnAfterRefusal = false
     var faults = Faults()
   }
 
@@ -49,6 +54,23 @@ struct Scenario {
     var idleNoise = 0
     var strayResponses = 0
     var lossBeforeHandOver = 0
+    var namesWrongLane = 0
+    var refusesConnection = 0
+  }
+
+  /// What a server does with the name of a lane.
+  enum LaneManners {
+    case echoes, ignores
+    /// An error that names the member `stream_id`.
+    case refuses
+  }
+
+  /// What else happens to the daemon, each so many times.
+  struct Changes {
+    var networkChanges = 0
+    var suspends = 0
+    var reloads = 0
+    var drains = 0
   }
 
   struct ClientTraits {
@@ -63,6 +85,9 @@ struct Scenario {
     var reusesIDs = 20
     var chains = 150
     var conversations = 200
+    var promptCacheKeys = 0
+    var floods = 0
+    var repeatsAtOnce = 0
   }
 
   /// A way in which a dial fails.
@@ -73,7 +98,8 @@ struct Scenario {
 }
 
 extension Scenario {
-  init(from random: inout SplitMix64) {
+  /// - Parameter second: decides what was added later, so that a seed keeps its world otherwise.
+  init(from random: inout Chance, _ second: inout Chance) {
     let profile = random.below(8)
     drawLimits(&random, isTiny: random.oneIn(3))
     let count = random.oneIn(4) ? 2 : 1
@@ -93,9 +119,11 @@ extension Scenario {
     for index in servers.indices where profile == 4 || random.oneIn(4) {
       servers[index].outages = drawOutages(&random)
     }
+    isRemoved = upstreams.map { _ in false }
+    if !second.oneIn(6) { drawMore(&second) }
   }
 
-  private mutating func drawLimits(_ random: inout SplitMix64, isTiny: Bool) {
+  private mutating func drawLimits(_ random: inout Chance, isTiny: Bool) {
     limits.queuedNoticeAfter = .milliseconds(100)
     limits.requestTimeout = .seconds(random.pick([20, 60, 300]))
     limits.waitTimeout = .seconds(random.pick([2, 10, 120]))
@@ -110,7 +138,7 @@ extension Scenario {
   }
 
   private static func drawUpstream(
-    _ index: Int, _ random: inout SplitMix64, isLong: Bool
+    _ index: Int, _ random: inout Chance, isLong: Bool
   ) -> UpstreamSettings {
     var limits = UpstreamLimits()
     limits.connectionsWarm = random.pick([0, 1, 1, 2, 3])
@@ -130,12 +158,12 @@ extension Scenario {
       name: "u\(index)", limits: limits, continuation: random.pick([.connection, .anywhere]))
   }
 
-  private func drawServer(_ random: inout SplitMix64, profile: Int) -> ServerTraits {
+  private func drawServer(_ random: inout Chance, profile: Int) -> ServerTraits {
     var server = ServerTraits()
     server.identifies = !random.oneIn(4)
     server.greets = random.oneIn(3)
     guard profile != 0 else { return server }
-    func rate(_ most: Int, _ random: inout SplitMix64) -> Int {
+    func rate(_ most: Int, _ random: inout Chance) -> Int {
       random.oneIn(2) ? 0 : random.below(most)
     }
     server.faults.dialFails = rate(300, &random)
@@ -153,7 +181,7 @@ extension Scenario {
     return server
   }
 
-  private mutating func drawClients(_ random: inout SplitMix64, profile: Int) {
+  private mutating func drawClients(_ random: inout Chance, profile: Int) {
     client.pause = .milliseconds(random.pick([100, 500, 3000]))
     activeNanoseconds = max(.seconds(8), client.pause * Int64(10 + random.below(20)))
     client.requestsAtOnceMax = random.pick([1, 1, 3])
@@ -175,7 +203,7 @@ extension Scenario {
     }
   }
 
-  private func drawOutages(_ random: inout SplitMix64) -> [Outage] {
+  private func drawOutages(_ random: inout Chance) -> [Outage] {
     var outages: [Outage] = []
     var from: Int64 = random.oneIn(3) ? 0 : .milliseconds(Int64(random.below(20_000)))
     while from < activeNanoseconds, outages.count < 4 {
@@ -194,17 +222,4 @@ extension Int64 {
   static func seconds(_ count: Int64) -> Int64 { count * 1_000_000_000 }
   static func milliseconds(_ count: Int64) -> Int64 { count * 1_000_000 }
   static func microseconds(_ count: Int64) -> Int64 { count * 1000 }
-}
-
-extension SplitMix64 {
-  /// True in so many of a thousand cases.
-  mutating func chance(_ permille: Int) -> Bool { below(1000) < permille }
-
-  /// A time of any order of magnitude between the two.
-  mutating func time(_ least: Int64, _ most: Int64) -> Int64 {
-    guard least < most else { return least }
-    var top = most
-    while top > max(2 * least, 1000), oneIn(2) { top /= 4 }
-    return least + Int64(below(Int(max(1, top - least))))
-  }
 }

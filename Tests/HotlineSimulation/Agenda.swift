@@ -64,6 +64,17 @@ enum Occurrence {
   /// Somebody calls the timer early, which is harmless.
   case timerComesEarly
   case terminationIsRequested
+  /// Some bytes of a message whose end is not there yet, or never will be.
+  case piecesArrive(ConnectionNumber)
+  case clientFloods(ClientNumber, Int)
+  /// The client uses the id of a request that has just ended again.
+  case clientRepeats(ClientNumber, RequestID)
+  case networkChanges
+  case probeIsOver(ConnectionNumber, probedAt: Int64)
+  /// And wakes up.
+  case machineSleeps
+  case reload
+  case drainIsRequested
   /// From now on servers are well and clients make no new requests.
   case peaceBegins
   case requestsAreOver
@@ -80,5 +91,7 @@ struct Message {
   var isLast = false
   /// Its response was over before.
   var isLate = false
+  /// It names another lane than its own, or none where it should.
+  var isMisnamed = false
   var bytes = 100
 }

@@ -1,11 +1,10 @@
 import HotlineCore
-import TestSupport
 
 /// The real broker between simulated clients and simulated servers on a virtual clock.
 ///
 /// One seed, one run: nothing depends on real time, the order of a hash table, or another run. It
 /// stops at the first violation of a promise.
-final class Simulation {
+package final class Simulation {
   /// What the input that is being handled brought: the core calls it "at hand".
   enum AtHand {
     case nothing
@@ -17,19 +16,21 @@ final class Simulation {
 
   static let stepsMax = 200_000
 
-  let seed: UInt64
-  let scenario: Scenario
-  let isTraced: Bool
-  var random: SplitMix64
+  package let seed: UInt64
+  var scenario: Scenario
+  var random: Chance
+  /// For what was added later, so that a seed keeps its run otherwise.
+  var second: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
 
   /// Nanoseconds since the start of the run.
   var now: Int64 = 1
-  var step = 0
+  package internal(set) var step = 0
   /// When the driver's one timer fires, and the deadline that it was armed for.
   var timer: (deadline: Int64, firesAt: Int64)?
+  var timerCalledAt: Int64 = 0
   var atHand = AtHand.nothing
 
   var clients: [ClientNumber: SimulatedClient] = [:]
@@ -40,9 +41,10 @@ final class Simulation {
   /// Those of `connections` that are not gone.
   var present: Set<ConnectionNumber> = []
   var nextClient: UInt64 = 1
+  var nextCommand: UInt64 = 1
   var nextResponse = 1
-  /// The connection that made each response.
-  var makers: [ByteString: ConnectionNumber] = [:]
+  /// The lane that made each response.
+  var makers: [ByteString: Maker] = [:]
   var conversationTurns: [ConversationKey: [RequestNumber]] = [:]
   var dials: [DialHistory] = []
   var interactiveInARow: [Int] = []
@@ -51,11 +53,26 @@ final class Simulation {
   /// Responses that a failed continuation took out of the memory.
   var evicted: Set<ByteString> = []
   var isTerminating = false
-  var terminatedAt: Int64 = 0
+  var terminationEndsAt: Int64 = 0
+  var isDraining = false
+  /// A reload is at hand.
+  var isReloading = false
+  var commands: [CommandNumber: SimulatedCommand] = [:]
+  /// The connections that last served each client, and each prompt-cache key.
+  var servedClients: [ClientNumber: ConnectionNumber] = [:]
+  var servedKeys: [PromptCacheKey: ConnectionNumber] = [:]
+  /// Their servers have shown that they know no lanes, and no reload came since.
+  var laneless: Set<UpstreamIndex> = []
+  /// What has been in force at any time in this run.
+  var leastAffinityEntriesMax: Int
+  var leastWaitTimeout: Duration
+  var quietTally: Tally?
   var isStopped = false
-  var tally = Tally()
-  var trace: [String] = []
-  var violation: String?
+  package internal(set) var tally = Tally()
+  /// What the broker did against a promise, if it did.
+  package internal(set) var violation: String?
+  /// Takes the run in words, line by line.
+  private let trace: ((String) -> Void)?
 
   struct ConversationKey: Hashable {
     var uid: UInt32
@@ -63,9 +80,21 @@ final class Simulation {
     var name: ByteString
   }
 
+  struct PromptCacheKey: Hashable {
+    var uid: UInt32
+    var upstream: UpstreamIndex
+    var key: ByteString
+  }
+
+  struct Maker: Hashable {
+    var connection: ConnectionNumber
+    var lane: Int
+  }
+
   /// What became of the dials of one upstream.
   struct DialHistory {
     var lastFailureAt: Int64?
+    var lastStatus: Int?
     var notBefore: Int64 = 0
     /// Instants of the latest dials that were made while no request was open.
     var idleDials: [Int64] = []
@@ -73,36 +102,43 @@ final class Simulation {
   }
 
   /// Counts of a run: they bound idle work, and show that a run was no empty one.
-  struct Tally: Equatable {
-    var accepted = 0
-    var refused = 0
-    var finished = 0
-    var delivered = 0
-    var dials = 0
-    var resent = 0
-    var opened = 0
-    var timerCalls = 0
-    var emptyTimerCalls = 0
-    var timerCallsAtThisInstant = 0
-    var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+  package struct Tally: Equatable {
+    package var accepted = 0
+    package var refused = 0
+    package var finished = 0
+    package var delivered = 0
+    package var dials = 0
+    package var resent = 0
+    package var opened = 0
+    package var timerCalls = 0
+    package var emptyTimerCalls = 0
+    package var timerCallsAtThisInstant = 0
+    package var digest: UInt64 = 0xCBF2_9CE4_8422_2325
   }
 
-  init(seed: UInt64, isTraced: Bool = false) {
+  package init(seed: UInt64, trace: ((String) -> Void)? = nil) {
     self.seed = seed
-    self.isTraced = isTraced
-    var random = SplitMix64(seed: seed)
-    scenario = Scenario(from: &random)
+    self.trace = trace
+    var random = Chance(seed: seed)
+    var second = Chance(seed: ~seed)
+    let scenario = Scenario(from: &random, &second)
     self.random = random
+    self.second = second
+    self.scenario = scenario
+    leastAffinityEntriesMax = scenario.limits.affinityEntriesMax
+    leastWaitTimeout = scenario.limits.waitTimeout
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)
     dials = scenario.upstreams.map { _ in DialHistory() }
     interactiveInARow = scenario.upstreams.map { _ in 0 }
   }
 
+  var isTraced: Bool { trace != nil }
+
   var instant: MonotonicInstant { MonotonicInstant(nanoseconds: now) }
 
   /// Runs to the end, or to the first violation.
-  func run() {
+  package func run() {
     plan()
     feed("started") { $0.started(at: instant) }
     while violation == nil, !isStopped, phase != .over {
@@ -143,9 +179,13 @@ final class Simulation {
         agenda.plan(.terminationIsRequested, at: terminatesAt + random.time(0, .seconds(40)))
       }
     }
+    planChanges()
     // Every wait is bounded: a request by its timeout, a circuit and a Retry-After by ten minutes.
     let peaceAt = scenario.activeNanoseconds
-    let overAt = peaceAt + scenario.limits.requestTimeout.nanoseconds + .seconds(1)
+    let longest =
+      scenario.changes.reloads > 0 || scenario.changes.drains > 0
+      ? .seconds(300) : scenario.limits.requestTimeout.nanoseconds
+    let overAt = peaceAt + longest + .seconds(1)
     agenda.plan(.peaceBegins, at: peaceAt)
     agenda.plan(.requestsAreOver, at: overAt)
     let mayRefuse = scenario.servers.contains { !$0.outages.isEmpty || $0.faults.dialFails > 0 }
@@ -179,13 +219,18 @@ final class Simulation {
     tally.timerCallsAtThisInstant += 1
     let instant = instant
     timer = nil
+    for number in present { spendLanes(of: number) }
     feed(name) { broker in
       let actions = broker.deadlineReached(at: instant)
       if actions.isEmpty { tally.emptyTimerCalls += 1 }
       return actions
     }
+    timerCalledAt = now
     if violation == nil, !isStopped { checkDeadlines() }
   }
+
+  /// The clock is where it is after a machine's sleep.
+  func jump(by nanoseconds: Int64) { now += nanoseconds }
 
   private func armTimer() {
     guard let deadline = broker.nextDeadline(at: instant)?.nanoseconds else {
@@ -204,7 +249,7 @@ final class Simulation {
   }
 
   func note(_ line: String) {
-    trace.append("#\(step) \(seconds(now)) \(line)")
+    trace?("#\(step) \(seconds(now)) \(line)")
   }
 
   private func seconds(_ nanoseconds: Int64) -> String {
@@ -226,21 +271,38 @@ final class Simulation {
     case .messageArrives(let connection, let message): arrive(message, on: connection)
     case .pongArrives(let connection, let id): pong(id, on: connection)
     case .connectionEnds(let connection, let failure): end(connection, failure)
-    case .connectionFallsSilent(let connection): connections[connection]?.isSilent = true
+    case .connectionFallsSilent(let connection): fallSilent(connection)
     case .outageBegins(let upstream): beginOutage(of: upstream)
     case .timerComesEarly:
       callTimer("timer, early")
       tally.emptyTimerCalls -= 1
+      tally.timerCallsAtThisInstant -= 1
     case .terminationIsRequested: terminate()
+    case .piecesArrive(let connection): hearPieces(on: connection)
+    case .clientFloods(let client, let count): flood(by: client, count)
+    case .clientRepeats(let client, let id): repeatAtOnce(id, by: client)
+    case .networkChanges: changeNetwork()
+    case .probeIsOver(let connection, let probedAt): checkProbe(of: connection, probedAt)
+    case .machineSleeps: sleep()
+    case .reload: reload()
+    case .drainIsRequested: drain()
     case .peaceBegins: phase = .peaceful
     case .requestsAreOver: checkRequestsAreOver()
-    case .poolIsWarm: checkPoolIsWarm()
+    case .poolIsWarm:
+      checkPoolIsWarm()
+      quietTally = tally
     case .quietEnds: endRun()
     }
   }
 
+  func fallSilent(_ number: ConnectionNumber) {
+    if connections[number]?.isSilent == false { connections[number]?.silentAt = now }
+  }
+
   private func terminate() {
-    if !isTerminating { terminatedAt = now }
+    if !isTerminating {
+      terminationEndsAt = now + scenario.limits.shutdownTimeout.nanoseconds
+    }
     isTerminating = true
     let instant = instant
     feed("termination requested") { $0.terminationRequested(at: instant) }
@@ -248,6 +310,7 @@ final class Simulation {
 
   private func endRun() {
     checkPoolIsWarm()
+    checkQuiet()
     guard violation == nil else { return }
     terminate()
     if violation == nil, !isStopped { complain("nothing is open, yet the drain does not end") }

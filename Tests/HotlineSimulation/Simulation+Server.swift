@@ -1,5 +1,4 @@
 import HotlineCore
-import TestSupport
 
 /// What simulated servers, and the network before them, do.
 extension Simulation {
@@ -32,7 +31,9 @@ extension Simulation {
   }
 
   func dialEnds(_ number: ConnectionNumber) {
-    guard let connection = connections[number], connection.state == .dialing else { return }
+    guard let connection = connections[number], connection.state == .dialing,
+      !connection.closeIsAsked
+    else { return }
     var fault = outage(of: connection.upstream)?.fault
     if fault == nil, random.chance(faults(of: connection.upstream).dialFails) {
       fault = random.pick(Scenario.DialFault.allCases)
@@ -79,7 +80,9 @@ extension Simulation {
 
   private func open(_ number: ConnectionNumber, of upstream: UpstreamIndex) {
     connections[number]?.state = .open
-    connections[number]?.busyUntil = now
+    for lane in connections[number]?.lanes.indices ?? 0..<0 {
+      connections[number]?.lanes[lane].busyUntil = now
+    }
     connections[number]?.openedAt = now
     connections[number]?.activeAt = now
     dials[upstream.rawValue].lastFailureAt = nil
@@ -95,6 +98,7 @@ extension Simulation {
     if random.chance(faults.fallsSilent / 3) {
       agenda.plan(.connectionFallsSilent(number), at: now + random.time(0, .seconds(100)))
     }
+    if second.chance(faults.refusesConnection) { planRefusal(on: number) }
     if random.chance(faults.connectionIsLost / 3) {
       cut(number, closed(random.pick([1000, 1001, 1006, 1011]), "bye"), after: .seconds(20))
     }
@@ -122,6 +126,13 @@ extension Simulation {
     say(Message(facts: facts), on: number, after: random.time(0, .seconds(120)))
   }
 
+  /// The server has had enough of a connection, whatever runs there.
+  private func planRefusal(on number: ConnectionNumber) {
+    var facts = EventFacts(.error)
+    facts.errorCode = second.pick(["websocket_connection_limit_reached", "session_expired"])
+    say(Message(facts: facts), on: number, after: second.time(.milliseconds(1), .seconds(60)))
+  }
+
   // MARK: Ends
 
   /// The server's side of a connection ends; the daemon learns of it `delay` later.
@@ -136,36 +147,83 @@ extension Simulation {
   // MARK: Responses
 
   /// The server has received a request and plans its whole answer.
-  func serve(_ request: RequestNumber, on number: ConnectionNumber, attempt: Int) {
+  func serve(_ request: RequestNumber, on number: ConnectionNumber, attempt index: Int) {
     guard let connection = connections[number], let truth = requests[request] else { return }
     let faults = faults(of: connection.upstream)
-    var script = Script(owner: request, startingAt: max(now, connection.busyUntil))
+    let attempt = truth.attempts[index]
+    let name = lane(named: attempt, on: number)
+    // A server that knows no lanes serves one request after the other.
+    let busyUntil =
+      name == .none
+      ? connection.lanes.map(\.busyUntil).max() ?? 0 : connection.lanes[attempt.lane].busyUntil
+    var script = Script(owner: request, lane: name, startingAt: max(now, busyUntil))
     script.wait(random.time(1000, random.oneIn(20) ? .seconds(30) : .milliseconds(800)))
     let fate = Fate(faults, &random)
     let previous = truth.spec.previousResponseID
     let settings = scenario.upstreams[connection.upstream.rawValue]
-    if let previous, settings.continuation == .connection, connection.latestResponse != previous {
+    let isLaneRefused = attempt.isNamed && manners(of: connection.upstream) == .refuses
+    if isLaneRefused {
+      script.fail("invalid_request_error", param: "stream_id")
+    } else if let previous, settings.continuation == .connection,
+      connection.lanes[attempt.lane].latestResponse != previous
+    {
       script.fail("previous_response_not_found")
     } else {
-      write(fate, into: &script, on: number, connection.upstream, attempt: attempt)
+      write(fate, into: &script, on: number, connection.upstream, lane: attempt.lane)
     }
     // What is late may come in the middle of what follows.
     let isOverAt = script.clock
     if random.chance(faults.lateEvents) { writeLate(into: &script) }
+    if name != .none, second.chance(faults.namesWrongLane) {
+      script.misname(second.below(64), as: wrongName(for: attempt.lane, on: connection))
+    }
+    plan(script, on: number)
+    connections[number]?.lanes[attempt.lane].busyUntil = script.isEndless ? .max / 2 : isOverAt
+  }
+
+  private func plan(_ script: Script, on number: ConnectionNumber) {
     for (instant, message) in script.messages {
       agenda.plan(.messageArrives(number, message), at: instant)
     }
-    connections[number]?.busyUntil = script.isEndless ? .max / 2 : isOverAt
     switch script.end {
     case .none: break
-    case .cut(let failure): agenda.plan(.connectionEnds(number, failure), at: script.clock)
+    case .cut(let failure):
+      // In the middle of a message.
+      if second.oneIn(2) { agenda.plan(.piecesArrive(number), at: script.clock) }
+      agenda.plan(.connectionEnds(number, failure), at: script.clock)
     case .silence: agenda.plan(.connectionFallsSilent(number), at: script.clock)
+    }
+  }
+
+  private func manners(of upstream: UpstreamIndex) -> Scenario.LaneManners {
+    scenario.servers[upstream.rawValue].lanes
+  }
+
+  /// How the server names the lane of an attempt.
+  func lane(named attempt: TrueRequest.Attempt, on number: ConnectionNumber) -> LaneReference {
+    guard attempt.isNamed, let upstream = connections[number]?.upstream,
+      manners(of: upstream) == .echoes
+    else { return .none }
+    return .lane(attempt.lane)
+  }
+
+  /// Another busy lane's, an idle lane's, one that does not exist, or none.
+  private func wrongName(for lane: Int, on connection: SimulatedConnection) -> LaneReference {
+    let others = connection.lanes.indices.filter { $0 != lane }
+    let busy = others.filter { connection.lanes[$0].current != nil }
+    let idle = others.filter { connection.lanes[$0].current == nil }
+    switch second.below(4) {
+    case 0 where !busy.isEmpty: return .lane(second.pick(busy))
+    case 1 where !idle.isEmpty: return .lane(second.pick(idle))
+    case 2: return .none
+    case 3: return .lane(LaneName.countMax - 1)
+    default: return .unknown
     }
   }
 
   private func write(
     _ fate: Fate, into script: inout Script, on number: ConnectionNumber,
-    _ upstream: UpstreamIndex, attempt: Int
+    _ upstream: UpstreamIndex, lane: Int
   ) {
     let deltas = random.oneIn(10) ? 40 : random.below(6)
     switch fate {
@@ -182,7 +240,7 @@ extension Simulation {
     let id = ByteString("resp_\(nextResponse)".utf8)
     if scenario.servers[upstream.rawValue].identifies {
       script.responseID = id
-      makers[id] = number
+      makers[id] = Maker(connection: number, lane: lane)
     }
     script.begin()
     for _ in 0..<deltas {
@@ -225,7 +283,7 @@ private enum Fate {
   case wholeAnswer, refusal, error, errorWithin, unusableWithin
   case lossBefore, loss, silenceBefore, silence, nothing, silentEnd
 
-  init(_ faults: Scenario.Faults, _ random: inout SplitMix64) {
+  init(_ faults: Scenario.Faults, _ random: inout Chance) {
     self = .wholeAnswer
     if random.chance(faults.connectionIsLost) { self = random.oneIn(2) ? .lossBefore : .loss }
     if random.chance(faults.fallsSilent) { self = random.oneIn(2) ? .silenceBefore : .silence }
@@ -245,6 +303,7 @@ private struct Script {
   }
 
   let owner: RequestNumber
+  let lane: LaneReference
   var clock: Int64
   var messages: [(Int64, Message)] = []
   var end = End.none
@@ -253,8 +312,9 @@ private struct Script {
   var isOver = false
   var responseID: ByteString?
 
-  init(owner: RequestNumber, startingAt clock: Int64) {
+  init(owner: RequestNumber, lane: LaneReference, startingAt clock: Int64) {
     self.owner = owner
+    self.lane = lane
     self.clock = clock
   }
 
@@ -262,6 +322,8 @@ private struct Script {
 
   mutating func say(_ message: Message) {
     clock += 1000
+    var message = message
+    message.facts.lane = lane
     messages.append((clock, message))
   }
 
@@ -290,13 +352,22 @@ private struct Script {
     isOver = true
   }
 
-  mutating func fail(_ code: ByteString, isRefusal: Bool = false) {
+  mutating func fail(_ code: ByteString, param: ByteString? = nil, isRefusal: Bool = false) {
     var message = Message(facts: EventFacts(.error), owner: owner)
     message.facts.errorCode = code
+    message.facts.errorParam = param
     message.facts.errorDetail = "\(code)"
     message.isLast = true
     say(message)
     isOver = !isRefusal
+  }
+
+  /// Says one message under another name.
+  mutating func misname(_ choice: Int, as name: LaneReference) {
+    guard !messages.isEmpty else { return }
+    let index = choice % messages.count
+    messages[index].1.facts.lane = name
+    messages[index].1.isMisnamed = true
   }
 
   /// A message of the response after its end, told apart from others by its id or not at all.
