@@ -14,12 +14,16 @@ package enum ClientMessage: Hashable, Sendable {
   case ping(echo: Range<Int>?)
   /// `hotline.status`; `echo` as in ``ping(echo:)``.
   case status(echo: Range<Int>?)
+  /// `hotline.drain`; `echo` as in ``ping(echo:)``.
+  case drain(echo: Range<Int>?)
+  /// `hotline.reload`; `echo` as in ``ping(echo:)``.
+  case reload(echo: Range<Int>?)
   /// The line cannot be accepted; a `nil` spelling is written as `null`.
   case refused(HotlineError, requestIDSpelling: Range<Int>?)
 
   /// What a line may hold where the local protocol sets a bound; the defaults are the protocol's.
   package struct Limits: Hashable, Sendable {
-    /// Objects and arrays within one another.
+    /// Objects and arrays within one another: `socket.nesting_max`.
     package var depthMax = 64
     /// Characters (Unicode scalars, escapes resolved) of a `request_id` that is a string.
     package var requestIDCharactersMax = 128
@@ -55,7 +59,7 @@ package enum ClientMessage: Hashable, Sendable {
     do throws(JSONError) {
       try reader.read()
     } catch {
-      return .refused(.invalidJSON(error), requestIDSpelling: reader.idSpelling)
+      return .refused(.invalidJSON(error, limits), requestIDSpelling: reader.idSpelling)
     }
     do throws(HotlineError) {
       return try reader.message()

@@ -1,11 +1,11 @@
-internal import HotlineCore
+package import HotlineCore
 
 extension JSONText {
   /// Decodes the first characters, walking no further, however long the string is.
   ///
   /// Characters are Unicode scalars with escapes resolved; a lone surrogate counts as one.
   /// - Returns: The decoded characters, and whether they are the whole string.
-  func opening(
+  package func opening(
     _ charactersMax: Int, in bytes: UnsafeRawBufferPointer
   ) -> (decoded: ByteString, isWhole: Bool) {
     var end = contents.lowerBound
@@ -108,7 +108,13 @@ extension HotlineError {
     refusal(.invalidRequest, detail, param: param)
   }
 
-  static func invalidJSON(_ error: JSONError) -> Self {
-    refusal(.invalidJSON, "the line is not one JSON document: \(error)")
+  static func invalidJSON(_ error: JSONError, _ limits: ClientMessage.Limits) -> Self {
+    guard error.reason == .depthExceeded else {
+      return refusal(.invalidJSON, "the line is not one JSON document: \(error)")
+    }
+    return refusal(
+      .invalidJSON,
+      "the line nests objects and arrays more than \(limits.depthMax) deep (socket.nesting_max), "
+        + "at byte \(error.offset); nest less or raise the limit")
   }
 }

@@ -21,6 +21,8 @@ extension ClientMessageReader {
     case .interrupt: return .forward(try forwarded(.interrupt, type))
     case .ping: return .ping(echo: idSpelling)
     case .status: return .status(echo: idSpelling)
+    case .drain: return .drain(echo: idSpelling)
+    case .reload: return .reload(echo: idSpelling)
     }
   }
 

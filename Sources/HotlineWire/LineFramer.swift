@@ -18,7 +18,9 @@ package struct LineFramer: Sendable {
     case needMore
   }
 
-  private let lineBytesMax: Int
+  /// Bytes of the longest line, without its LF or CRLF; a change holds for what is found from then
+  /// on.
+  package var lineBytesMax: Int
   /// Bytes at the front of the unread ones that hold no LF.
   private var searchedCount = 0
   /// The rest of a line that was too long is being skipped.

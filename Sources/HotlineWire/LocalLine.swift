@@ -112,6 +112,31 @@ package enum LocalLine {
     }
   }
 
+  /// `hotline.ok`: what a line asked for has been done.
+  package struct Ok: Hashable, Sendable {
+    /// Nil where the line had none; the member is then left out.
+    package var requestID: [UInt8]?
+    /// What of it could not be done, a sentence each; the member is left out where there is none.
+    package var warnings: [String]
+
+    package init(requestID: [UInt8]?, warnings: [String] = []) {
+      self.requestID = requestID
+      self.warnings = warnings
+    }
+
+    package func append(to bytes: inout [UInt8]) {
+      appendLine(to: &bytes) { line in
+        line.member("type", "hotline.ok")
+        if let requestID { line.member("request_id", spelling: requestID) }
+        guard !warnings.isEmpty else { return }
+        line.name("warnings")
+        line.beginArray()
+        for warning in warnings { line.string(warning) }
+        line.endArray()
+      }
+    }
+  }
+
   /// Adds one line to `bytes` in place: `{`, the members that `body` writes, `}` and LF.
   package static func appendLine(to bytes: inout [UInt8], _ body: (inout JSONWriter) -> Void) {
     var line = JSONWriter()

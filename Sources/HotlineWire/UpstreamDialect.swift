@@ -34,10 +34,12 @@ package struct UpstreamMessage: Hashable, Sendable {
     return bytes
   }
 
+  /// Literals that follow one another become one piece.
   fileprivate mutating func append(_ literal: [UInt8]) {
     guard !literal.isEmpty else { return }
-    pieces.append(.literal(literal))
     byteCount += literal.count
+    guard case .literal(let last)? = pieces.last else { return pieces.append(.literal(literal)) }
+    pieces[pieces.count - 1] = .literal(last + literal)
   }
 
   fileprivate mutating func append(_ range: Range<Int>) {
@@ -95,17 +97,29 @@ package struct UpstreamDialect: Hashable, Sendable {
 
   /// The `response.create` for a request, in this upstream's envelope.
   ///
+  /// - Parameter lane: Whose name the message carries as `stream_id`; nil for a connection that
+  ///   carries one response.
   /// - Throws: `invalid_request` for a `store` that the upstream does not do, `message_too_large`.
-  package func message(for body: RequestBody) throws(HotlineError) -> UpstreamMessage {
+  package func message(
+    for body: RequestBody, lane: Int? = nil
+  ) throws(HotlineError) -> UpstreamMessage {
     if forcesStoreFalse, body.store == .true {
       throw .invalidRequest(
         "store is true; this upstream stores nothing, it takes false", param: "store")
     }
+    return try checked(message(forAccepted: body, lane: lane))
+  }
+
+  /// The same for a request that was judged before, by other settings perhaps: what they took and
+  /// these would not is for the server to judge.
+  package func message(forAccepted body: RequestBody, lane: Int?) -> UpstreamMessage {
     var message = UpstreamMessage()
+    message.append(Self.start)
+    if let lane { message.append(Self.streamID(lane)) }
     switch (envelope, body.isEmpty) {
     case (.nested, _): message.append(Self.nestedStart)
-    case (.flat, false): message.append(Self.flatStart)
-    case (.flat, true): message.append(Self.flatStartAlone)
+    case (.flat, false): message.append(Self.comma)
+    case (.flat, true): break
     }
     message.append(body.kept, replacing: nullStore(body), with: Self.falseLiteral)
 
@@ -119,15 +133,17 @@ package struct UpstreamDialect: Hashable, Sendable {
     if !body.hasModel { inject(defaultModel) }
     if !body.hasInstructions { inject(defaultInstructions) }
     message.append(envelope == .nested ? Self.nestedEnd : Self.flatEnd)
-    return try checked(message)
+    return message
   }
 
   /// A client's message to the response that its request runs; both envelopes write it flat.
   ///
-  /// - Parameter responseID: The id of the response that the request runs.
+  /// - Parameters:
+  ///   - responseID: The id of the response that the request runs.
+  ///   - lane: As in ``message(for:lane:)``.
   /// - Throws: `invalid_request` if the client named another response, `message_too_large`.
   package func message(
-    for forwarded: ForwardedMessage, responseID: ByteString
+    for forwarded: ForwardedMessage, responseID: ByteString, lane: Int? = nil
   ) throws(HotlineError) -> UpstreamMessage {
     let member = forwarded.kind.responseIDMember
     if let given = forwarded.responseID, given != responseID {
@@ -145,6 +161,7 @@ package struct UpstreamDialect: Hashable, Sendable {
     if forwarded.responseIDRange == nil {
       message.append(Self.member(member, encoded: encoded))
     }
+    if let lane { message.append(Self.streamID(lane)) }
     message.append(Self.flatEnd)
     return try checked(message)
   }
@@ -166,13 +183,18 @@ package struct UpstreamDialect: Hashable, Sendable {
 
   // MARK: Bytes
 
-  private static let nestedStart = Array(#"{"type":"response.create","response":{"#.utf8)
+  private static let start = Array(#"{"type":"response.create""#.utf8)
+  private static let nestedStart = Array(#","response":{"#.utf8)
   private static let nestedEnd = Array("}}".utf8)
-  private static let flatStart = Array(#"{"type":"response.create","#.utf8)
-  private static let flatStartAlone = Array(#"{"type":"response.create""#.utf8)
+  private static let comma = [UInt8(ascii: ",")]
   private static let flatEnd = Array("}".utf8)
   private static let storeFalse = Array(#","store":false"#.utf8)
   private static let falseLiteral = Array("false".utf8)
+
+  /// `,"stream_id":"lane-1"`; the names of lanes need no escapes.
+  private static func streamID(_ lane: Int) -> [UInt8] {
+    member("stream_id", encoded: [0x22] + LaneName.name(of: lane).bytes + [0x22])
+  }
 
   /// `,"name":"value"`; empty without a value.
   private static func member(_ name: StaticString, _ value: String?) -> [UInt8] {

@@ -53,6 +53,11 @@ package struct UpstreamEnvelope: Sendable {
     var newName: StaticString { isRequestID ? "upstream_request_id" : "upstream_hotline" }
   }
 
+  /// Objects and arrays within one another in one message. More than any client may be allowed,
+  /// for a server's last event repeats the request within itself, and one that is too deep to be
+  /// read would never end it.
+  package static let depthMax = 512
+
   package internal(set) var kind = Kind.progress
   /// The value of `type`, if it is a string.
   package internal(set) var type: JSONText?
@@ -92,7 +97,7 @@ package struct UpstreamEnvelope: Sendable {
   ///   - depthMax: objects and arrays that may be open at once.
   /// - Throws: why it is no event.
   package init(
-    _ message: UnsafeRawBufferPointer, isBinary: Bool = false, depthMax: Int = 512
+    _ message: UnsafeRawBufferPointer, isBinary: Bool = false, depthMax: Int = Self.depthMax
   ) throws(Unusable) {
     guard !isBinary else { throw .binary }
     var reader = UpstreamEnvelopeReader(message, depthMax: depthMax)

@@ -42,15 +42,22 @@ struct ClientMessageSample {
   }
 
   /// The message that the dialect makes of a request.
-  func sent(_ dialect: UpstreamDialect) throws -> String? {
+  func sent(_ dialect: UpstreamDialect, lane: Int? = nil) throws -> String? {
     guard let request else { return nil }
-    return text(of: try dialect.message(for: request.body))
+    return text(of: try dialect.message(for: request.body, lane: lane))
+  }
+
+  /// The message that the dialect makes of a request that another one has judged.
+  func sentAsAccepted(_ dialect: UpstreamDialect, lane: Int? = nil) -> String? {
+    request.map { text(of: dialect.message(forAccepted: $0.body, lane: lane)) }
   }
 
   /// The message that the dialect makes of what is forwarded to `responseID`.
-  func sent(_ dialect: UpstreamDialect, to responseID: ByteString) throws -> String? {
+  func sent(
+    _ dialect: UpstreamDialect, to responseID: ByteString, lane: Int? = nil
+  ) throws -> String? {
     guard let forwarded else { return nil }
-    return text(of: try dialect.message(for: forwarded, responseID: responseID))
+    return text(of: try dialect.message(for: forwarded, responseID: responseID, lane: lane))
   }
 
   private func text(of message: UpstreamMessage) -> String {

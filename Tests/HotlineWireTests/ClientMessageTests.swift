@@ -85,6 +85,16 @@ import Testing
     #expect(ClientMessageSample(#"{"type":"hotline.status"}"#).message == .status(echo: nil))
   }
 
+  @Test func drainAndReloadEchoTheSpelling() {
+    let drain = ClientMessageSample(#"{"request_id":"\u0064","type":"hotline.drain"}"#)
+    #expect(drain.message == .drain(echo: 14..<22))
+    #expect(drain.text(14..<22) == #""\u0064""#)
+    #expect(ClientMessageSample(#"{"type":"hotline.drain"}"#).message == .drain(echo: nil))
+    let reload = ClientMessageSample(#"{"type":"hotline.reload","request_id":7,"x":1}"#)
+    #expect(reload.message == .reload(echo: 38..<39))
+    #expect(ClientMessageSample(#"{"type":"hotline.reload"}"#).message == .reload(echo: nil))
+  }
+
   @Test func forwardedMessagesKeepTheirTypeAndLoseOwnedMembers() throws {
     let steer = ClientMessageSample(
       #"{"type":"response.steer","request_id":"a","event_id":"e","previous_response_id":"r\n","#

@@ -1,4 +1,5 @@
 import Foundation
+import Fuzzing
 import HotlineWire
 import TestSupport
 import Testing

@@ -16,6 +16,13 @@ struct JSONGenerator {
     return out
   }
 
+  /// White space as it may stand between tokens, mostly none.
+  mutating func space() -> [UInt8] {
+    out.removeAll(keepingCapacity: true)
+    addSpace()
+    return out
+  }
+
   /// A valid document with a few bytes changed; it may still be valid.
   mutating func mutated(depth: Int = 3) -> [UInt8] {
     var document = valid(depth: depth)
@@ -42,7 +49,7 @@ struct JSONGenerator {
   }
 
   private mutating func value(depth: Int) {
-    space()
+    addSpace()
     switch random.below(depth > 0 ? 10 : 6) {
     case 0: out.append(contentsOf: Self.literals[random.below(3)])
     case 1, 2: number()
@@ -50,21 +57,22 @@ struct JSONGenerator {
     case 6, 7: container("[", "]", depth: depth, isObject: false)
     default: container("{", "}", depth: depth, isObject: true)
     }
-    space()
+    addSpace()
   }
 
   private mutating func container(
     _ opening: Unicode.Scalar, _ closing: Unicode.Scalar, depth: Int, isObject: Bool
   ) {
     out.append(UInt8(ascii: opening))
-    space()
+    addSpace()
     let count = random.below(4)
+    var names: [[UInt8]] = []
     for index in 0..<count {
       if index > 0 { out.append(UInt8(ascii: ",")) }
       if isObject {
-        space()
-        string()
-        space()
+        addSpace()
+        name(among: &names)
+        addSpace()
         out.append(UInt8(ascii: ":"))
       }
       value(depth: depth - 1)
@@ -72,7 +80,15 @@ struct JSONGenerator {
     out.append(UInt8(ascii: closing))
   }
 
-  private mutating func space() {
+  /// A new name, or now and then one that the object has already.
+  private mutating func name(among names: inout [[UInt8]]) {
+    if !names.isEmpty, random.oneIn(6) { return out.append(contentsOf: random.pick(names)) }
+    let start = out.count
+    string()
+    names.append(Array(out[start...]))
+  }
+
+  private mutating func addSpace() {
     while random.oneIn(6) { out.append([0x20, 0x09, 0x0A, 0x0D][random.below(4)]) }
   }
 

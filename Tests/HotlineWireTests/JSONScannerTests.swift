@@ -1,38 +1,41 @@
+import Fuzzing
 import HotlineCore
 import HotlineWire
 import TestSupport
 import Testing
 
 @Suite struct JSONScannerTests {
-  @Test(arguments: JSONCorpus.valid)
-  func validDocumentIsAccepted(document: String) {
-    #expect(verdict(Array(document.utf8)) == nil)
-    #expect(walkedVerdict(Array(document.utf8)) == nil)
-  }
-
-  @Test(arguments: JSONCorpus.invalid.map(\.reason))
-  func invalidDocumentIsRefusedForItsReason(reason: JSONError.Reason) throws {
-    for document in try #require(JSONCorpus.invalid.first { $0.reason == reason }).documents {
-      let bytes = Array(document.utf8)
-      #expect(verdict(bytes)?.reason == reason, "\(document.debugDescription)")
-      #expect(walkedVerdict(bytes) == verdict(bytes), "\(document.debugDescription)")
+  @Test(arguments: JSONCorpus.groups)
+  func everyDocumentIsJudgedForItsReason(group: JSONCorpus.Group) {
+    for document in group.documents {
+      #expect(verdict(document)?.reason == group.refusal, "\(shown(document))")
+      #expect(walkedVerdict(document) == verdict(document), "\(shown(document))")
     }
   }
 
-  @Test(arguments: JSONCorpus.invalidUTF8)
-  func illFormedUTF8IsRefused(contents: [UInt8]) {
-    for padding in 0..<9 {
-      let start = [UInt8(ascii: "\"")] + [UInt8](repeating: 0x61, count: padding)
-      let document = start + contents + [UInt8(ascii: "\"")]
-      #expect(verdict(document)?.reason == .utf8Invalid)
+  @Test(arguments: JSONCorpus.illFormed)
+  func illFormedUTF8IsRefusedWhereverItStands(group: JSONCorpus.Group) {
+    for document in group.documents {
+      for padding in 0..<9 {
+        var padded = document
+        padded.insert(contentsOf: repeatElement(0x61, count: padding), at: 1)
+        #expect(verdict(padded)?.reason == .utf8Invalid, "\(document)")
+      }
     }
   }
 
-  @Test func corpusIsLarge() {
-    let invalidCount = JSONCorpus.invalid.reduce(0) { $0 + $1.documents.count }
-    #expect(JSONCorpus.valid.count + invalidCount + JSONCorpus.invalidUTF8.count >= 400)
-    let reasons = Set(JSONCorpus.invalid.map(\.reason)).union([.utf8Invalid])
+  private func shown(_ document: [UInt8]) -> String {
+    String(decoding: document.prefix(100), as: UTF8.self).debugDescription
+  }
+
+  @Test func corpusIsLargeAndItsReasonsAreAllThereAre() {
+    let documents = JSONCorpus.groups.flatMap(\.documents)
+    #expect(documents.count >= 500)
+    #expect(Set(documents).count == documents.count, "a document stands twice")
+    let reasons = Set(JSONCorpus.groups.compactMap(\.refusal))
     #expect(reasons == Set(JSONError.Reason.allCases))
+    #expect(
+      JSONCorpus.groups.allSatisfy { $0.why.first?.isNumber == true && !$0.documents.isEmpty })
   }
 
   @Test func errorPointsAtTheByteAtFault() {

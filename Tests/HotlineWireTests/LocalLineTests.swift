@@ -1,3 +1,4 @@
+import Fuzzing
 import HotlineCore
 import HotlineWire
 import Testing
@@ -39,6 +40,16 @@ import Testing
         + #""code":"upstream_auth","message":"Refused.","param":"hotline.upstream"},"#
         + #""hotline":{"accepted":false,"retryable":false,"sent":"unknown","status":401,"#
         + #""close_code":1008,"close_reason":"no\u0001"}}"#)
+  }
+
+  @Test func okLineEchoesTheRequestAndSaysWhatCouldNotBeDone() {
+    #expect(text(LocalLine.Ok(requestID: nil).append) == #"{"type":"hotline.ok"}"#)
+    let line = LocalLine.Ok(
+      requestID: Array(#""\u0061""#.utf8), warnings: ["socket.path: \"x\" is kept", "more"])
+    #expect(
+      text(line.append)
+        == #"{"type":"hotline.ok","request_id":"\u0061","#
+        + #""warnings":["socket.path: \"x\" is kept","more"]}"#)
   }
 
   @Test func queuedLineSaysPositionAndReason() {

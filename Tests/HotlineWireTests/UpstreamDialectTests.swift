@@ -7,8 +7,10 @@ import Testing
   private let plainFlat = UpstreamDialect(envelope: .flat, forcesStoreFalse: false)
   private let smart = UpstreamDialect()
 
-  private func sent(_ line: String, _ dialect: UpstreamDialect) throws -> String? {
-    try ClientMessageSample(line).sent(dialect)
+  private func sent(
+    _ line: String, _ dialect: UpstreamDialect, lane: Int? = nil
+  ) throws -> String? {
+    try ClientMessageSample(line).sent(dialect, lane: lane)
   }
 
   @Test func eitherEnvelopeBecomesTheUpstreams() throws {
@@ -88,6 +90,51 @@ import Testing
     #expect(message.byteCount == message.pieces.reduce(0) { $0 + $1.byteCount })
     let lines = message.pieces.filter { if case .line = $0 { true } else { false } }
     #expect(lines.count == 1)
+  }
+
+  @Test func theLaneIsNamedBesideTheBodyInEitherEnvelope() throws {
+    let line = #"{"type":"response.create","request_id":1,"input":2}"#
+    #expect(
+      try sent(line, plainNested, lane: 0)
+        == #"{"type":"response.create","stream_id":"lane-1","response":{"input":2}}"#)
+    #expect(
+      try sent(line, plainFlat, lane: 15)
+        == #"{"type":"response.create","stream_id":"lane-16","input":2}"#)
+    let empty = #"{"type":"response.create"}"#
+    #expect(
+      try sent(empty, plainNested, lane: 1)
+        == #"{"type":"response.create","stream_id":"lane-2","response":{}}"#)
+    #expect(
+      try sent(empty, plainFlat, lane: 1)
+        == #"{"type":"response.create","stream_id":"lane-2"}"#)
+    #expect(
+      try sent(empty, UpstreamDialect(envelope: .flat), lane: 1)
+        == #"{"type":"response.create","stream_id":"lane-2","store":false}"#)
+    let steer = #"{"type":"response.steer","request_id":1,"input":2}"#
+    #expect(
+      try ClientMessageSample(steer).sent(plainFlat, to: "r1", lane: 2)
+        == #"{"type":"response.steer","input":2,"previous_response_id":"r1","#
+        + #""stream_id":"lane-3"}"#)
+  }
+
+  @Test func theLaneCountsTowardsTheLimit() throws {
+    let sample = ClientMessageSample(#"{"type":"response.create","input":"0123456789"}"#)
+    let length = try #require(try sample.sent(plainFlat, lane: 0)).utf8.count
+    let fits = UpstreamDialect(envelope: .flat, forcesStoreFalse: false, messageBytesMax: length)
+    #expect(throws: Never.self) { try sample.sent(fits, lane: 0) }
+    #expect(throws: HotlineError.self) { try sample.sent(fits, lane: 15) }
+  }
+
+  /// What another dialect has taken is sent as well as this one can.
+  @Test func acceptedRequestsAreNotJudgedAgain() throws {
+    let line = #"{"type":"response.create","response":{"store":true,"input":"0123456789"}}"#
+    let strict = UpstreamDialect(envelope: .flat, defaultModel: "m", messageBytesMax: 1)
+    let sample = ClientMessageSample(line)
+    #expect(throws: HotlineError.self) { try sample.sent(strict) }
+    #expect(
+      sample.sentAsAccepted(strict, lane: 3)
+        == #"{"type":"response.create","stream_id":"lane-4","store":true,"input":"0123456789","#
+        + #""model":"m"}"#)
   }
 
   @Test func messageHasALimit() throws {

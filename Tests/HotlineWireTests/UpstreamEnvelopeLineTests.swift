@@ -1,3 +1,4 @@
+import Fuzzing
 import HotlineWire
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import Fuzzing
 import HotlineCore
 import HotlineWire
 import TestSupport

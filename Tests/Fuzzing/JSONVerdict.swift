@@ -1,11 +1,11 @@
-import HotlineWire
+package import HotlineWire
 
 /// Why the document is refused; nil if it is accepted.
-func verdict(_ document: [UInt8], depthMax: Int = 64) -> JSONError? {
+package func verdict(_ document: [UInt8], depthMax: Int = 64) -> JSONError? {
   document.withUnsafeBytes { verdict($0, depthMax: depthMax) }
 }
 
-func verdict(_ document: UnsafeRawBufferPointer, depthMax: Int = 64) -> JSONError? {
+package func verdict(_ document: UnsafeRawBufferPointer, depthMax: Int = 64) -> JSONError? {
   var scanner = JSONScanner(document, depthMax: depthMax)
   do throws(JSONError) {
     _ = try scanner.skipValue()
@@ -17,7 +17,7 @@ func verdict(_ document: UnsafeRawBufferPointer, depthMax: Int = 64) -> JSONErro
 }
 
 /// The same by walking through all objects and arrays with the cursor.
-func walkedVerdict(_ document: [UInt8], depthMax: Int = 64) -> JSONError? {
+package func walkedVerdict(_ document: [UInt8], depthMax: Int = 64) -> JSONError? {
   document.withUnsafeBytes { bytes in
     var scanner = JSONScanner(bytes, depthMax: depthMax)
     do throws(JSONError) {
