@@ -57,6 +57,10 @@ static inline uint64_t COpenSSL_SSL_OP_NO_TICKET(void) {
   return SSL_OP_NO_TICKET;
 }
 
+static inline EVP_PKEY *COpenSSL_EVP_RSA_gen(unsigned int bits) {
+  return EVP_RSA_gen(bits);
+}
+
 static inline EVP_PKEY *COpenSSL_EVP_EC_gen(const char *curve) {
   return EVP_EC_gen(curve);
 }

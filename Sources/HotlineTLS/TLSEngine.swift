@@ -46,7 +46,10 @@ package final class TLSEngine {
     let name = try TLSServerName(serverName)
     ERR_clear_error()
     guard let ssl = SSL_new(context.pointer) else { throw Self.outOfMemory() }
-    guard let input = BIO_new(BIO_s_mem()), let output = BIO_new(BIO_s_mem()) else {
+    let (input, output) = (BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()))
+    guard let input, let output else {
+      BIO_free(input)
+      BIO_free(output)
       SSL_free(ssl)
       throw Self.outOfMemory()
     }
@@ -244,6 +247,7 @@ package final class TLSEngine {
     offered = nil
     opening = []
     handshake = completed
+    context.handshakeSucceeded(isResumed: completed.isResumed)
     state = .open
   }
 

@@ -1,7 +1,7 @@
 /// Why a TLS context could not be made or a TLS connection failed: the first cause.
 ///
-/// Holds OpenSSL's fixed texts, the server name and the path of the CA file; nothing that the peer
-/// chose goes into it, so it may be logged and shown as it is.
+/// Holds OpenSSL's fixed texts, the server name and paths of the configuration; nothing that the
+/// peer chose goes into it, so it may be logged and shown as it is.
 package struct TLSError: Error, Hashable, Sendable, CustomStringConvertible {
   package enum Kind: String, Hashable, Sendable {
     /// The trust store, the CA file or the server name is not usable; nothing was sent.
@@ -25,10 +25,16 @@ package struct TLSError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Why the certificate was not accepted, in OpenSSL's own words
   /// (X509_verify_cert_error_string(3)); `nil` for other kinds.
   package let verifyReason: String?
+  /// Of kind `configuration`: the setting at fault, where it is one.
+  package let item: TLSSettings.Item?
 
-  package init(_ kind: Kind, _ description: String, verifyReason: String? = nil) {
+  package init(
+    _ kind: Kind, _ description: String, verifyReason: String? = nil,
+    item: TLSSettings.Item? = nil
+  ) {
     self.kind = kind
     self.description = description
     self.verifyReason = verifyReason
+    self.item = item
   }
 }

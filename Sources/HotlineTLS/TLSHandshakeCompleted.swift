@@ -12,12 +12,18 @@ package struct TLSHandshakeCompleted: Hashable, Sendable {
   package let isResumed: Bool
   /// The application protocol; `nil` where the server does not know ALPN.
   package let alpn: String?
+  /// The chain that was verified; empty on a resumed connection.
+  package let certificates: [TLSCertificate]
 
-  package init(version: String, cipher: String, isResumed: Bool, alpn: String?) {
+  package init(
+    version: String, cipher: String, isResumed: Bool, alpn: String?,
+    certificates: [TLSCertificate] = []
+  ) {
     self.version = version
     self.cipher = cipher
     self.isResumed = isResumed
     self.alpn = alpn
+    self.certificates = certificates
   }
 
   init(of ssl: OpaquePointer) {
@@ -28,6 +34,7 @@ package struct TLSHandshakeCompleted: Hashable, Sendable {
       cipher = "unknown"
     }
     isResumed = SSL_session_reused(ssl) == 1
+    certificates = TLSCertificate.chain(of: ssl)
     var name: UnsafePointer<UInt8>?
     var count: UInt32 = 0
     SSL_get0_alpn_selected(ssl, &name, &count)
@@ -35,4 +42,13 @@ package struct TLSHandshakeCompleted: Hashable, Sendable {
       String(decoding: UnsafeBufferPointer(start: $0, count: Int(count)), as: UTF8.self)
     }
   }
+}
+
+/// How many handshakes came to their end, and how many of them needed no certificate.
+package struct TLSHandshakeCounts: Hashable, Sendable {
+  package var all = 0
+  /// Those that took up an earlier connection's secrets.
+  package var resumed = 0
+
+  package init() {}
 }

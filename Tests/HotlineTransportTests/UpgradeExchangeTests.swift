@@ -84,7 +84,7 @@ struct UpgradeExchangeTests {
       if progress == .incomplete { progress = exchange.received(&second) }
       var facts = UpgradeFacts()
       facts.server = "unit"
-      facts.requestID = "req_1"
+      facts.headers = [.init(name: "x-request-id", value: "req_1")]
       #expect(progress == .accepted(facts))
       let left = first.readableBytes > 0 ? first : ByteBuffer()
       #expect(left.readableBytes + second.readableBytes == 2)
@@ -166,7 +166,48 @@ struct UpgradeExchangeTests {
     #expect(try Self.failure(endless)?.detail.contains("exceeds") == true)
   }
 
+  @Test func headersOfInterestAreKeptWithinBounds() throws {
+    func headers(_ fields: [String]) throws -> [UpgradeFacts.Header] {
+      var exchange = try Self.exchange()
+      let more = fields.map { $0 + "\r\n" }.joined()
+      var input = ByteBuffer(string: Self.good().dropLast() + more + "\r\n")
+      guard case .accepted(let facts) = exchange.received(&input) else {
+        Issue.record("not accepted: \(fields)")
+        return []
+      }
+      return facts.headers
+    }
+    let kept = try headers([
+      "X-Request-ID: req_1", "X-RateLimit-Remaining-Tokens: 7", "OpenAI-Model: m", "Set-Cookie: s",
+      "OpenAI-Organization: \(Self.key)", "X-Request-Id: req_2",
+      "X-Rate: 1",
+    ])
+    #expect(
+      kept.map { "\($0.name)=\($0.value)" } == [
+        "x-request-id=req_1", "x-ratelimit-remaining-tokens=7", "openai-model=m",
+        "openai-organization=***",
+      ])
+    let long = try headers(["X-Request-Id: " + String(repeating: "x", count: 200)])
+    #expect(long.map(\.value.utf8.count) == [UpgradeFacts.headerBytesMax])
+    let many = try headers((1...20).map { "OpenAI-\($0): x" })
+    #expect(many.count == UpgradeFacts.headersMax)
+    #expect(many.last?.name == "openai-16")
+    #expect(try headers(["OpenAI-" + String(repeating: "x", count: 122) + ": y"]) == [])
+  }
+
   // MARK: Refusals
+
+  @Test func refusalSaysWhereToWhenAgainAndWhichRequestItWas() throws {
+    let answer = Self.head(
+      "Location: https://other.example/\(Self.key)", "Retry-After: 7", "X-Request-Id: req_9",
+      "Content-Length: 0", status: "307 Temporary Redirect")
+    let failure = try #require(try Self.failure(answer))
+    #expect(
+      failure.detail == "the server refused the upgrade: 307 Temporary Redirect (a redirect to "
+        + "https://other.example/***, which is not followed, retry after 7 s, request id req_9)")
+    #expect(failure.status == 307)
+    #expect(failure.retryAfter == .seconds(7))
+  }
 
   @Test func refusalSaysStatusReasonAndBody() throws {
     let answer = Self.head("Content-Length: 12", status: "401 Unauthorized") + "wrong key\r\n!rest"
@@ -175,6 +216,12 @@ struct UpgradeExchangeTests {
         == ConnectionFailure(
           .upgradeRefused,
           #"the server refused the upgrade: 401 Unauthorized: wrong key\x0D\x0A!"#, status: 401))
+  }
+
+  @Test(arguments: [204, 304])
+  func whatFollowsAnAnswerThatHasNoBodyIsNotShown(status: Int) throws {
+    let failure = try Self.failure(Self.head(status: "\(status) N") + "of something else")
+    #expect(failure?.detail == "the server refused the upgrade: \(status) N")
   }
 
   @Test func keyInABodyCutAtEveryOffsetIsNeverShown() throws {

@@ -54,6 +54,7 @@ struct UpstreamAddressTests {
     } catch {
       #expect(error.description.contains(reason), "\(error)")
       #expect(!error.description.contains("pass"))
+      #expect(error.description == "the URL " + error.explanation)
     }
   }
 

@@ -1,50 +1,13 @@
+import Dispatch
 import HotlineCore
 import HotlineTLS
 import NIOCore
 import NIOPosix
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import HotlineTransport
-
-/// One dial on a loop of its own, with real sockets.
-private struct Dial {
-  typealias Call = RecordingDelegate.Call
-  let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-
-  /// Dials, lets `script` act on each call, and gives all calls when the connection has ended.
-  func run(
-    _ url: String, tls: TLSContext? = nil, options: UpstreamHandler.Options = .init(),
-    _ script: @escaping @Sendable (UpstreamHandler, Call) -> Void = { _, _ in }
-  ) async throws -> (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?) {
-    let endpoint = UpstreamEndpoint(
-      address: try UpstreamAddress(url: url), headers: [], tls: tls)
-    let loop = group.next()
-    return try await loop.flatSubmit {
-      let ended = loop.makePromise(
-        of: (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?).self)
-      let delegate = RecordingDelegate()
-      let handler = UpstreamDialer(eventLoop: loop).dial(
-        ConnectionNumber(1), to: endpoint, options: options, delegate: delegate)
-      #expect(delegate.calls.isEmpty)
-      delegate.onCall = { call in
-        script(handler, call)
-        guard let failure = delegate.failure, delegate.onCall != nil else { return }
-        delegate.onCall = nil
-        // Later, so that a second end would be seen.
-        loop.assumeIsolated().scheduleTask(in: .milliseconds(50)) {
-          ended.succeed((delegate.calls, failure, delegate.facts))
-        }
-      }
-      return ended.futureResult
-    }.get()
-  }
-
-  func end(_ server: (any Channel)? = nil) async throws {
-    try await server?.close().get()
-    try await group.shutdownGracefully()
-  }
-}
 
 struct UpstreamDialerTests {
   private func port(_ channel: any Channel) -> Int { channel.localAddress?.port ?? 0 }
@@ -159,6 +122,120 @@ struct UpstreamDialerTests {
     #expect(!detail.contains("UnknownHost"), "\(detail)")
     try await dial.end()
   }
+
+  // MARK: Addresses
+
+  /// A name server that knows these alone.
+  private func knowing(_ addresses: [NameLookup.Family: [String]]) -> NameLookup.Function {
+    { _, family in
+      addresses[family].map { .success($0) }
+        ?? .failure(.init("No address associated with hostname", isDefinite: true))
+    }
+  }
+
+  @Test func theFirstAddressThatConnectsIsTaken() async throws {
+    let dial = Dial()
+    let server = try await DialerServer.start(dial.group)
+    // Documentation addresses (RFC 5737) lead nowhere, or to silence; nobody listens on the others.
+    let lookup = knowing([.ipv6: ["::1"], .ipv4: ["192.0.2.1", "127.0.0.2", "127.0.0.1"]])
+    let result = try await dial.run(
+      "ws://server.example:\(port(server))/", Self.conversation, lookup: lookup)
+    check(result.calls, result.failure)
+    try await dial.end(server)
+  }
+
+  @Test func everyAttemptIsNamedWhenNoneConnects() async throws {
+    let dial = Dial()
+    let lookup = knowing([.ipv6: ["::1"], .ipv4: ["127.0.0.1", "127.0.0.2"]])
+    let result = try await dial.run("ws://server.example:1/", lookup: lookup)
+    #expect(result.calls == [.closed(.unreachable)])
+    let detail = result.failure.detail
+    #expect(detail.hasPrefix("cannot connect to server.example:1: ::1 port 1: "), "\(detail)")
+    #expect(detail.contains("; 127.0.0.1 port 1: Connection refused"), "\(detail)")
+    #expect(detail.contains("; 127.0.0.2 port 1: Connection refused"), "\(detail)")
+    try await dial.end()
+  }
+
+  @Test func aDialThatTakesTooLongNamesWhatItTried() async throws {
+    let dial = Dial()
+    var options = UpstreamHandler.Options()
+    // Long enough for the other lookup to find a thread.
+    options.connectTimeout = .seconds(2)
+    let isAsked = DispatchSemaphore(value: 0)
+    let result = try await dial.run(
+      "ws://server.example:1/", options: options,
+      lookup: { _, family in
+        guard family == .ipv6 else { return .success(["127.0.0.1"]) }
+        isAsked.wait()
+        return .success([])
+      })
+    for _ in 1...2 { isAsked.signal() }
+    let detail = result.failure.detail
+    #expect(detail.contains("within 2 s"), "\(detail)")
+    #expect(detail.contains("127.0.0.1 port 1: Connection refused"), "\(detail)")
+    #expect(detail.contains("no answer from the name server"), "\(detail)")
+    try await dial.end()
+  }
+
+  @Test func dialsThatAskTheSameWaitForOneAnswer() async throws {
+    let dial = Dial()
+    let server = try await DialerServer.start(dial.group)
+    let endpoint = UpstreamEndpoint(
+      address: try UpstreamAddress(url: "ws://server.example:\(port(server))/"), headers: [],
+      tls: nil)
+    let asked = Mutex<[NameLookup.Family]>([])
+    let mayAnswer = DispatchSemaphore(value: 0)
+    let loop = dial.group.next()
+    let calls = try await loop.flatSubmit {
+      let dialer = UpstreamDialer(eventLoop: loop) { _, family in
+        asked.withLock { $0.append(family) }
+        mayAnswer.wait()
+        return .success(family == .ipv4 ? ["127.0.0.1"] : [])
+      }
+      func begin(_ delegate: RecordingDelegate) -> UpstreamHandler {
+        dialer.dial(ConnectionNumber(1), to: endpoint, options: .init(), delegate: delegate)
+      }
+      // They end while nobody has answered.
+      for _ in 1...20 { begin(RecordingDelegate()).drop() }
+      let ended = loop.makePromise(of: [Dial.Call].self)
+      let delegate = RecordingDelegate()
+      let handler = begin(delegate)
+      delegate.onCall = { call in
+        if call == .opened { handler.drop() }
+        guard case .closed = call else { return }
+        delegate.onCall = nil
+        ended.succeed(delegate.calls)
+      }
+      for _ in 1...42 { mayAnswer.signal() }
+      return ended.futureResult
+    }.get()
+    #expect(calls.contains(.opened))
+    #expect(asked.withLock { Set($0) } == [.ipv6, .ipv4])
+    #expect(asked.withLock(\.count) == 2)
+    try await dial.end(server)
+  }
+
+  @Test func aVanishedPeerIsKnownWithinTwentySeconds() async throws {
+    let dial = Dial()
+    let server = try await DialerServer.start(dial.group)
+    _ = try await dial.run("ws://127.0.0.1:\(port(server))/") { handler, call in
+      guard call == .opened, let options = handler.context?.channel.syncOptions else { return }
+      func value(_ option: NIOBSDSocket.Option) -> Int? {
+        (try? options.getOption(.tcpOption(option))).map { Int($0) }
+      }
+      #expect(value(TCPOptions.noDelay) == 1)
+      #expect(value(TCPOptions.userTimeout) == 20_000)
+      #expect((try? options.getOption(.socketOption(.so_keepalive))) == 1)
+      #expect(value(TCPOptions.keepaliveIdle) == 30)
+      #expect(value(TCPOptions.keepaliveInterval) == 10)
+      #expect(value(TCPOptions.keepaliveCount) == 3)
+      #expect(value(TCPOptions.notSentLowWater) == 128 << 10)
+      handler.drop()
+    }
+    try await dial.end(server)
+  }
+
+  // MARK: Time
 
   @Test func silentServerEndsTheDialAtTheTimeout() async throws {
     let dial = Dial()

@@ -64,7 +64,7 @@ struct UpstreamHandlerSendingTests {
     #expect(first == 8)
     try rig.receive(frame(.ping, "x".utf8))
     #expect(try rig.sentFrames().map(\.opcode) == [.pong])
-    rig.loop.run()
+    rig.loop.advanceTime(by: .milliseconds(1))
     #expect(try rig.sentFrames().count == 20 - first)
     #expect(rig.calls == [.readCompleted, .handedOver(1)])
   }

@@ -76,10 +76,12 @@ final class UpstreamRig {
   }
 
   /// Connects and upgrades; the calls until then are forgotten.
-  static func open(options: UpstreamHandler.Options = .init()) throws -> UpstreamRig {
+  static func open(
+    options: UpstreamHandler.Options = .init(), extensions: String? = nil
+  ) throws -> UpstreamRig {
     let rig = try UpstreamRig(options: options)
     try rig.connect()
-    try rig.receive(try rig.goodAnswer())
+    try rig.receive(try rig.goodAnswer(extensions: extensions))
     #expect(rig.calls == [.opened, .readCompleted])
     rig.delegate.calls = []
     return rig
@@ -100,12 +102,13 @@ final class UpstreamRig {
   func sentFrames() throws -> [WebSocketFrame] { try oracle.frames(try sent()) }
 
   /// Answers the request that was sent.
-  func goodAnswer() throws -> String {
+  func goodAnswer(extensions: String? = nil) throws -> String {
     let request = String(buffer: try sent())
     let line = request.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key: ") }
     let key = try #require(line).dropFirst("Sec-WebSocket-Key: ".count)
+    let field = extensions.map { "Sec-WebSocket-Extensions: \($0)\r\n" } ?? ""
     return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-      + "Sec-WebSocket-Accept: \(UpgradeExchange.acceptKey(String(key)))\r\n\r\n"
+      + "Sec-WebSocket-Accept: \(UpgradeExchange.acceptKey(String(key)))\r\n\(field)\r\n"
   }
 
   func receive(_ text: String) throws { try receive(ByteBuffer(string: text)) }

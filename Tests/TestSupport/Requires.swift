@@ -18,6 +18,17 @@ package enum Requires {
       "$HOTLINE_VENV names no Python virtual environment (contrib/test makes it)")
   }
 
+  /// For tests with a part of a tool that may be missing, shown to be there by this command.
+  package static func part(_ what: String, shownBy command: String...) -> ConditionTrait {
+    .enabled(if: isCI || succeeds(command), "\(what) is missing")
+  }
+
+  private static func succeeds(_ command: [String]) -> Bool {
+    guard let tool = path(ofTool: command[0]) else { return false }
+    let ran = try? ChildProcess.run(tool, Array(command.dropFirst()))
+    return ran?.end == .exited(0)
+  }
+
   package static var root: ConditionTrait {
     .enabled(if: getuid() == 0 || isCI, "it needs another uid, which only root can take")
   }

@@ -17,10 +17,40 @@ package final class TLSTestIdentity: @unchecked Sendable {
     X509_free(certificate)
   }
 
-  package var pem: String {
+  /// What a certificate is made of that is seldom of interest.
+  package struct Making: Sendable {
+    /// Bits of an RSA key; `nil` for one of P-256.
+    package var rsaBits: UInt32?
+    /// Whether it is signed with SHA-1.
+    package var isSignedWithSHA1 = false
+    /// Extended key usage, as in `openssl.cnf`.
+    package var usage: String?
+
+    package init(rsaBits: UInt32? = nil, isSignedWithSHA1: Bool = false, usage: String? = nil) {
+      self.rsaBits = rsaBits
+      self.isSignedWithSHA1 = isSignedWithSHA1
+      self.usage = usage
+    }
+  }
+
+  /// The private key in PEM form.
+  ///
+  /// - Parameter passphrase: encrypts it.
+  package func keyPEM(passphrase: String? = nil) -> String {
+    text { bio in
+      let phrase = Array((passphrase ?? "").utf8)
+      return PEM_write_bio_PrivateKey(
+        bio, key, passphrase == nil ? nil : EVP_aes_256_cbc(), phrase, Int32(phrase.count), nil, nil
+      )
+    }
+  }
+
+  package var pem: String { text { PEM_write_bio_X509($0, certificate) } }
+
+  private func text(_ write: (OpaquePointer) -> Int32) -> String {
     guard let bio = BIO_new(BIO_s_mem()) else { return "" }
     defer { BIO_free(bio) }
-    PEM_write_bio_X509(bio, certificate)
+    precondition(write(bio) == 1, "OpenSSL writes no PEM")
     var bytes = [UInt8](repeating: 0, count: Int(BIO_ctrl_pending(bio)))
     var count = 0
     BIO_read_ex(bio, &bytes, bytes.count, &count)
@@ -34,9 +64,11 @@ package final class TLSTestIdentity: @unchecked Sendable {
   ///   - validUntil: seconds from now.
   package static func make(
     commonName: String, subjectAltName: String? = nil, isAuthority: Bool = false,
-    issuer: TLSTestIdentity? = nil, validFrom: Int = -3600, validUntil: Int = 86_400
+    issuer: TLSTestIdentity? = nil, validFrom: Int = -3600, validUntil: Int = 86_400,
+    making: Making = Making()
   ) -> TLSTestIdentity {
-    guard let key = COpenSSL_EVP_EC_gen("P-256"), let certificate = X509_new() else {
+    let made = making.rsaBits.map { COpenSSL_EVP_RSA_gen($0) } ?? COpenSSL_EVP_EC_gen("P-256")
+    guard let key = made, let certificate = X509_new() else {
       preconditionFailure("OpenSSL makes no key")
     }
     let identity = TLSTestIdentity(key: key, certificate: certificate)
@@ -52,7 +84,9 @@ package final class TLSTestIdentity: @unchecked Sendable {
     identity.add(NID_basic_constraints, isAuthority ? "critical,CA:TRUE" : "CA:FALSE", signer)
     if isAuthority { identity.add(NID_key_usage, "critical,keyCertSign,cRLSign", signer) }
     if let subjectAltName { identity.add(NID_subject_alt_name, subjectAltName, signer) }
-    precondition(X509_sign(certificate, signer.key, EVP_sha256()) > 0, "not signed")
+    if let usage = making.usage { identity.add(NID_ext_key_usage, usage, signer) }
+    let digest = making.isSignedWithSHA1 ? EVP_sha1() : EVP_sha256()
+    precondition(X509_sign(certificate, signer.key, digest) > 0, "not signed")
     return identity
   }
 
@@ -92,10 +126,10 @@ package final class TLSTestAuthority: Sendable {
 
   package func issue(
     _ subjectAltName: String?, commonName: String = "server", validFrom: Int = -3600,
-    validUntil: Int = 86_400
+    validUntil: Int = 86_400, making: TLSTestIdentity.Making = .init()
   ) -> TLSTestIdentity {
     .make(
       commonName: commonName, subjectAltName: subjectAltName, issuer: identity,
-      validFrom: validFrom, validUntil: validUntil)
+      validFrom: validFrom, validUntil: validUntil, making: making)
   }
 }

@@ -8,7 +8,8 @@ package final class TLSTestServerContext: @unchecked Sendable {
 
   package init(
     _ identity: TLSTestIdentity, leastVersion: Int32 = TLS1_VERSION,
-    mostVersion: Int32 = TLS1_3_VERSION, securityLevel: Int32 = 1, alpn: String? = "http/1.1"
+    mostVersion: Int32 = TLS1_3_VERSION, securityLevel: Int32 = 1, alpn: String? = "http/1.1",
+    chain: [TLSTestIdentity] = [], clientAuthority: TLSTestAuthority? = nil
   ) {
     guard let pointer = SSL_CTX_new(TLS_server_method()) else {
       preconditionFailure("OpenSSL makes no context")
@@ -20,6 +21,16 @@ package final class TLSTestServerContext: @unchecked Sendable {
     _ = COpenSSL_SSL_CTX_set_max_proto_version(pointer, mostVersion)
     precondition(SSL_CTX_use_certificate(pointer, identity.certificate) == 1, "no certificate")
     precondition(SSL_CTX_use_PrivateKey(pointer, identity.key) == 1, "no key")
+    for identity in chain {
+      precondition(COpenSSL_SSL_CTX_add1_chain_cert(pointer, identity.certificate) == 1, "no chain")
+    }
+    if let clientAuthority {
+      SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+      // A server that verifies clients has to say which of its uses a ticket belongs to.
+      SSL_CTX_set_session_id_context(pointer, [1], 1)
+      let isLoaded = SSL_CTX_load_verify_file(pointer, clientAuthority.file) == 1
+      precondition(isLoaded, "no authority for clients")
+    }
     if alpn != nil {
       SSL_CTX_set_alpn_select_cb(
         pointer,
@@ -41,6 +52,12 @@ package final class TLSTestServerContext: @unchecked Sendable {
     _ = bytes.initialize(from: name)
     return bytes
   }()
+
+  /// Has its tickets offer early data (RFC 8446, 4.2.10).
+  package func offerEarlyData() {
+    SSL_CTX_set_max_early_data(pointer, 16384)
+    SSL_CTX_set_recv_max_early_data(pointer, 16384)
+  }
 
   deinit {
     if alpn != nil { alpnBytes.deallocate() }
@@ -80,6 +97,18 @@ package final class TLSTestServer {
 
   package var serverNameSeen: String? {
     SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
+  }
+
+  /// The common name of the client's certificate.
+  package var clientName: String? {
+    guard let certificate = SSL_get0_peer_certificate(ssl),
+      let subject = X509_get_subject_name(certificate)
+    else { return nil }
+    var text = [CChar](repeating: 0, count: 128)
+    guard X509_NAME_get_text_by_NID(subject, NID_commonName, &text, Int32(text.count)) >= 0 else {
+      return nil
+    }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   package var isResumed: Bool { SSL_session_reused(ssl) == 1 }

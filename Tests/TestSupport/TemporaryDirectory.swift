@@ -21,11 +21,15 @@ package final class TemporaryDirectory: Sendable {
   /// Writes a file, with its mode from the start, and returns its path.
   @discardableResult
   package func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws -> String {
+    try write(name, Array(text.utf8), mode: mode)
+  }
+
+  @discardableResult
+  package func write(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws -> String {
     let path = self(name)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw TestFailure("cannot write \(path)") }
     defer { close(descriptor) }
-    let bytes = Array(text.utf8)
     var done = 0
     while done < bytes.count {
       let count = bytes.withUnsafeBytes {
@@ -36,5 +40,10 @@ package final class TemporaryDirectory: Sendable {
     }
     fchmod(descriptor, mode)
     return path
+  }
+
+  /// What is in it, in alphabetical order.
+  package func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: path).sorted()
   }
 }

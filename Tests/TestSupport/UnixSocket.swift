@@ -14,7 +14,7 @@ package final class UnixSocket {
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
-    guard Self.withAddress(path, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
+    guard UnixAddress.with(path, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
       throw Failure()
     }
   }
@@ -22,21 +22,8 @@ package final class UnixSocket {
   /// A bound socket, not yet listening.
   package static func bind(_ path: String) throws -> CInt {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    guard withAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else { throw Failure() }
+    guard UnixAddress.with(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else { throw Failure() }
     return descriptor
-  }
-
-  private static func withAddress(
-    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-  ) -> CInt {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    return withUnsafePointer(to: &address) { address in
-      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
   }
 
   package func write(_ text: String) throws {

@@ -30,9 +30,8 @@ package final class BufferPool {
 /// Confined to the daemon loop.
 package final class MemoryLedger {
   package private(set) var bytes = 0
-  private let limit: Int
-
-  /// - Parameter limit: `socket.memory_max`.
+  /// `socket.memory_max`.
+  package var limit: Int
   package init(limit: Int) {
     self.limit = limit
   }

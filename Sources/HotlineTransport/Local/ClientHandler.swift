@@ -106,6 +106,12 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
     framer = LineFramer(lineBytesMax: limits.lineBytesMax)
   }
 
+  /// Bytes of one line, without its end.
+  package var lineBytesMax: Int {
+    get { framer.lineBytesMax }
+    set { framer.lineBytesMax = newValue }
+  }
+
   // MARK: Writing
 
   /// Bytes of lines that the client has not taken yet.

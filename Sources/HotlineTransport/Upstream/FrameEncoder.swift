@@ -51,6 +51,16 @@ package struct FrameEncoder {
     appendFrame(final | opcode.rawValue, &cursor, count, to: &out)
   }
 
+  /// Appends the next frame of a compressed message.
+  mutating func appendDeflated(
+    _ payload: ByteBuffer, isFirst: Bool, isFinal: Bool, to out: inout ByteBuffer
+  ) {
+    // RSV1 stands on the first frame alone (RFC 7692, 6.1).
+    let first = isFirst ? 0x40 | FrameOpcode.text.rawValue : FrameOpcode.continuation.rawValue
+    var cursor = MessageCursor(OutboundMessage(payload), token: 0)
+    appendFrame(isFinal ? 0x80 | first : first, &cursor, payload.readableBytes, to: &out)
+  }
+
   private mutating func appendFrame(
     _ firstByte: UInt8, _ cursor: inout MessageCursor, _ count: Int, to out: inout ByteBuffer
   ) {

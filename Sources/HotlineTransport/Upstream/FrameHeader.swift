@@ -27,12 +27,13 @@ package enum FrameViolation: String, Error, Hashable, Sendable, CaseIterable {
   case closeCodeInvalid = "a close frame has a code that may not be sent"
   case closeReasonNotUTF8 = "a close frame's reason is not UTF-8"
   case textNotUTF8 = "a text message is not UTF-8"
+  case compressedDataInvalid = "a compressed message cannot be decompressed"
   case messageTooLarge = "a message exceeds the limit"
 
   /// What the close frame says that answers it (RFC 6455, 7.4.1).
   package var closeCode: UInt16 {
     switch self {
-    case .closeReasonNotUTF8, .textNotUTF8: 1007
+    case .closeReasonNotUTF8, .textNotUTF8, .compressedDataInvalid: 1007
     case .messageTooLarge: 1009
     case .reservedBits, .reservedOpcode, .maskedFrame, .fragmentedControlFrame, .longControlFrame,
       .lengthNotMinimal, .lengthOutOfRange, .continuationOfNothing, .messageInsideMessage,
@@ -82,6 +83,8 @@ struct FrameHeader: Hashable {
   /// 2, 4 or 10.
   var headerBytes: Int
   var payloadBytes: Int
+  /// The message that it begins is compressed: RSV1 (RFC 7692, 6).
+  var isDeflated = false
 
   enum Parsed: Hashable {
     /// The head is not whole; it has this many bytes at least.
@@ -91,13 +94,19 @@ struct FrameHeader: Hashable {
   }
 
   /// Reads the head at the beginning of `bytes`, refusing what breaks RFC 6455, 5.2 and 5.5, at
-  /// the first byte that shows it.
-  static func parse(_ bytes: UnsafeRawBufferPointer) -> Parsed {
+  /// the first byte that shows it. `allowsDeflated`: compression was agreed on.
+  static func parse(_ bytes: UnsafeRawBufferPointer, allowsDeflated: Bool = false) -> Parsed {
     guard bytes.count >= 1 else { return .incomplete(headerBytes: 2) }
     let first = bytes[0]
-    guard first & 0x70 == 0 else { return .violation(.reservedBits) }
+    let reserved = first & 0x70
+    guard reserved == 0 || (allowsDeflated && reserved == 0x40) else {
+      return .violation(.reservedBits)
+    }
     guard let opcode = FrameOpcode(rawValue: first & 0x0F) else {
       return .violation(.reservedOpcode)
+    }
+    guard reserved == 0 || opcode == .text || opcode == .binary else {
+      return .violation(.reservedBits)
     }
     let isFinal = first & 0x80 != 0
     guard isFinal || !opcode.isControl else { return .violation(.fragmentedControlFrame) }
@@ -105,7 +114,8 @@ struct FrameHeader: Hashable {
     guard bytes[1] & 0x80 == 0 else { return .violation(.maskedFrame) }
     let length = Int(bytes[1])
     var header = FrameHeader(
-      isFinal: isFinal, opcode: opcode, headerBytes: 2, payloadBytes: length)
+      isFinal: isFinal, opcode: opcode, headerBytes: 2, payloadBytes: length,
+      isDeflated: reserved != 0)
     guard length > 125 else { return .header(header) }
     guard !opcode.isControl else { return .violation(.longControlFrame) }
     header.headerBytes = length == 126 ? 4 : 10

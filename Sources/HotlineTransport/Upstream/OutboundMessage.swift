@@ -48,7 +48,7 @@ struct MessageCursor {
   let message: OutboundMessage
   let token: UInt64
   private(set) var bytesLeft: Int
-  /// A frame of it has been made.
+  /// A frame of it has been made, or compressed.
   private(set) var hasBegun = false
   private var piece = 0
   private var offset = 0
@@ -66,20 +66,29 @@ struct MessageCursor {
     hasBegun = true
     var position = 0
     while position < count {
-      let length = min(count - position, message.byteCount(ofPiece: piece) - offset)
-      message.withBytes(ofPiece: piece, from: offset, atMost: length) { bytes in
-        _ = out.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { target in
+      position += withNextBytes(atMost: count - position) { bytes in
+        _ = out.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count) { target in
           maskedCopy(bytes, to: target, key: key, position: position)
-          return length
+          return bytes.count
         }
       }
-      position += length
-      offset += length
-      bytesLeft -= length
-      if offset == message.byteCount(ofPiece: piece) {
-        piece += 1
-        offset = 0
-      }
     }
+  }
+
+  /// Gives `body` the next bytes that lie together, `count` at most; returns how many, which may
+  /// be none. Some must be left.
+  mutating func withNextBytes(
+    atMost count: Int, _ body: (UnsafeRawBufferPointer) -> Void
+  ) -> Int {
+    hasBegun = true
+    let length = min(count, message.byteCount(ofPiece: piece) - offset)
+    message.withBytes(ofPiece: piece, from: offset, atMost: length, body)
+    offset += length
+    bytesLeft -= length
+    if offset == message.byteCount(ofPiece: piece) {
+      piece += 1
+      offset = 0
+    }
+    return length
   }
 }

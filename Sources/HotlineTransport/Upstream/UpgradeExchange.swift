@@ -6,15 +6,53 @@ import NIOCore
 package struct UpgradeFacts: Hashable, Sendable {
   /// The sub-protocol that the server chose among those offered.
   package var subprotocol: String?
-  /// `Server` and `X-Request-Id`, as far as given; sanitised, secrets struck out, 128 bytes each.
+  /// `Server`, if given; sanitised, secrets struck out, ``headerBytesMax``.
   package var server: String?
-  package var requestID: String?
   /// `TLSv1.3` and the like; `nil` for plain `ws`.
   package var tlsVersion: String?
   /// The TLS handshake resumed an earlier connection's secrets.
   package var isTLSResumed: Bool?
+  /// How messages may be compressed; `nil` if not at all.
+  package var deflate: DeflateParameters?
+
+  /// Headers by which a server tells of itself and of its limits: names in lower case, in the order
+  /// received; sanitised, secrets struck out, at most ``headersMax``.
+  package var headers: [Header] = []
+
+  package struct Header: Hashable, Sendable {
+    package let name: String
+    package let value: String
+
+    package init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// Headers kept.
+  package static let headersMax = 16
+  /// Bytes of a header's name and of its value.
+  package static let headerBytesMax = 128
 
   package init() {}
+}
+
+extension UpgradeFacts {
+  init(_ head: HTTPHead, redactor: SecretRedactor) {
+    server = head.values("server").first.map { redactor.show($0, bytesMax: Self.headerBytesMax) }
+    for field in head.fields where headers.count < Self.headersMax {
+      guard Self.isOfInterest(field.name), field.name.utf8.count <= Self.headerBytesMax,
+        !headers.contains(where: { $0.name == field.name })
+      else { continue }
+      let value = redactor.show(field.value, bytesMax: Self.headerBytesMax)
+      headers.append(Header(name: redactor.show(field.name.utf8), value: value))
+    }
+  }
+
+  private static func isOfInterest(_ name: String) -> Bool {
+    name == "x-request-id" || name == "x-actual-model" || name.hasPrefix("openai-")
+      || name.hasPrefix("x-ratelimit-")
+  }
 }
 
 /// What an answer to the upgrade may hold.
@@ -36,8 +74,8 @@ package struct UpgradeLimits: Hashable, Sendable {
 /// The client's side of the opening handshake after the request was sent: reads the answer.
 ///
 /// Pure value; daemon loop. RFC 6455, 4.1; RFC 9112.
-struct UpgradeExchange {
-  enum Progress: Hashable {
+package struct UpgradeExchange {
+  package enum Progress: Hashable {
     case incomplete
     /// A head came that refuses the upgrade; its body is waited for.
     case awaitingBody
@@ -59,7 +97,7 @@ struct UpgradeExchange {
   private let limits: UpgradeLimits
   private var state: State
 
-  init(_ request: UpgradeRequest, redactor: SecretRedactor, limits: UpgradeLimits) {
+  package init(_ request: UpgradeRequest, redactor: SecretRedactor, limits: UpgradeLimits) {
     self.request = request
     self.redactor = redactor
     self.limits = limits
@@ -70,7 +108,7 @@ struct UpgradeExchange {
     HTTPHeadReader(headBytesMax: limits.headBytesMax, fieldsMax: limits.fieldsMax)
   }
 
-  mutating func received(_ input: inout ByteBuffer) -> Progress {
+  package mutating func received(_ input: inout ByteBuffer) -> Progress {
     while true {
       switch state {
       case .head(var reader, let interim):
@@ -94,7 +132,7 @@ struct UpgradeExchange {
   }
 
   /// The stream ended, or the time to wait for a body did; `nil` if no refusal had come by then.
-  mutating func ended() -> ConnectionFailure? {
+  package mutating func ended() -> ConnectionFailure? {
     guard case .body(let refusal) = state else { return nil }
     state = .done
     return refusal.failure
@@ -145,14 +183,19 @@ struct UpgradeExchange {
     else {
       throw invalid("is a 101 whose Sec-WebSocket-Accept does not belong to this request")
     }
-    guard head.values("sec-websocket-extensions").allSatisfy(\.isEmpty) else {
-      throw invalid("is a 101 that uses an extension nobody asked for")
-    }
-    var facts = UpgradeFacts()
+    var facts = UpgradeFacts(head, redactor: redactor)
+    facts.deflate = try acceptedDeflate(head)
     facts.subprotocol = try chosenSubprotocol(head)
-    facts.server = head.values("server").first.map { redactor.show($0, bytesMax: 128) }
-    facts.requestID = head.values("x-request-id").first.map { redactor.show($0, bytesMax: 128) }
     return facts
+  }
+
+  private func acceptedDeflate(_ head: HTTPHead) throws(ConnectionFailure) -> DeflateParameters? {
+    do throws(DeflateParameters.Problem) {
+      return try DeflateParameters.accepted(
+        head.values("sec-websocket-extensions"), wasOffered: request.offersDeflate)
+    } catch {
+      throw invalid(error.rawValue)
+    }
   }
 
   private func chosenSubprotocol(_ head: HTTPHead) throws(ConnectionFailure) -> String? {

@@ -22,18 +22,21 @@ struct UpgradeRefusal {
 
   /// So much is read that a secret across the cut is seen whole; a chunked body has more to it.
   private var bytesWanted: Int {
+    guard hasBody else { return 0 }
     let plain = bodyBytesMax + redactor.lookaheadBytes
     return isChunked ? plain * 2 : min(plain, contentLength ?? plain)
   }
+
+  /// RFC 9112, 6.3: what follows the head of these is no body of theirs.
+  private var hasBody: Bool { head.status != 204 && head.status != 304 }
 
   private var isChunked: Bool { head.lists("chunked", in: "transfer-encoding") }
 
   private var contentLength: Int? { head.single("content-length").flatMap { decimal($0) } }
 
-  /// Nothing more of the body is wanted, or there is none (RFC 9112, 6.3).
+  /// Nothing more of the body is wanted, or there is none.
   var isComplete: Bool {
-    head.status == 204 || head.status == 304 || body.count >= bytesWanted
-      || (isChunked && withoutChunkLines(body).isWhole)
+    body.count >= bytesWanted || (isChunked && withoutChunkLines(body).isWhole)
   }
 
   mutating func received(_ input: inout ByteBuffer) {
@@ -42,26 +45,42 @@ struct UpgradeRefusal {
     input.moveReaderIndex(to: input.writerIndex)
   }
 
-  /// Secrets are struck out of all that was read, and only then is it cut.
   var failure: ConnectionFailure {
+    ConnectionFailure(
+      .upgradeRefused, "the server refused the upgrade: \(text)", status: head.status,
+      retryAfter: retryAfter)
+  }
+
+  /// Status, where to, what else helps, and the beginning of the body. Secrets are struck out of
+  /// all that was read, and only then is it cut.
+  var text: String {
+    var text = "\(head.status)"
     let reason = redactor.show(head.reason, bytesMax: Self.fieldBytesMax)
-    var detail = "the server refused the upgrade: \(head.status)"
-    if !reason.isEmpty { detail += " \(reason)" }
-    if (300..<400).contains(head.status), let location = head.values("location").first {
-      let shown = redactor.show(location, bytesMax: Self.fieldBytesMax)
-      detail += " (a redirect to \(shown), which is not followed)"
-    }
+    if !reason.isEmpty { text += " \(reason)" }
+    let notes = notes
+    if !notes.isEmpty { text += " (\(notes.joined(separator: ", ")))" }
     let content = isChunked ? withoutChunkLines(body).content : body
     let end = content.lastIndex { ![0x0A, 0x0D, 0x20].contains($0) }.map { $0 + 1 } ?? 0
     let shown = redactor.show(content[..<end], bytesMax: bodyBytesMax)
-    if !shown.isEmpty { detail += ": \(shown)" }
-    return ConnectionFailure(
-      .upgradeRefused, detail, status: head.status, retryAfter: retryAfter)
+    return shown.isEmpty ? text : text + ": \(shown)"
+  }
+
+  private var notes: [String] {
+    var notes: [String] = []
+    if (300..<400).contains(head.status), let location = head.values("location").first {
+      let shown = redactor.show(location, bytesMax: Self.fieldBytesMax)
+      notes.append("a redirect to \(shown), which is not followed")
+    }
+    if let retryAfter { notes.append("retry after \(inSeconds(retryAfter))") }
+    if let id = head.values("x-request-id").first {
+      notes.append("request id \(redactor.show(id, bytesMax: UpgradeFacts.headerBytesMax))")
+    }
+    return notes
   }
 
   /// RFC 9110, 10.2.3: seconds, or a date, which is taken relative to the server's own `Date` so
   /// that no clock of ours matters.
-  private var retryAfter: Duration? {
+  var retryAfter: Duration? {
     guard let value = head.single("retry-after") else { return nil }
     if let seconds = decimal(value) { return .seconds(seconds) }
     guard let until = secondsOfHTTPDate(value),

@@ -60,16 +60,22 @@ extension SecretRedactor {
 }
 
 /// The request for a WebSocket (RFC 6455, 4.1). Any thread.
-struct UpgradeRequest {
+package struct UpgradeRequest {
   let address: UpstreamAddress
   let headers: [UpgradeHeader]
   /// Base64 of sixteen random bytes.
   let key: String
+  /// Offers ``DeflateParameters/offer``.
+  let offersDeflate: Bool
 
-  init(_ address: UpstreamAddress, headers: [UpgradeHeader], nonce: [UInt8]) {
+  package init(
+    _ address: UpstreamAddress, headers: [UpgradeHeader], nonce: [UInt8],
+    offersDeflate: Bool = false
+  ) {
     self.address = address
     self.headers = headers
     self.key = base64(nonce)
+    self.offersDeflate = offersDeflate
   }
 
   var bytes: ByteBuffer {
@@ -77,6 +83,9 @@ struct UpgradeRequest {
     out.writeString("GET \(address.target) HTTP/1.1\r\nHost: \(address.hostHeader)\r\n")
     out.writeString("Upgrade: websocket\r\nConnection: Upgrade\r\n")
     out.writeString("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \(key)\r\n")
+    if offersDeflate {
+      out.writeString("Sec-WebSocket-Extensions: \(DeflateParameters.offer)\r\n")
+    }
     for header in headers { out.writeString("\(header.name): \(header.value)\r\n") }
     out.writeString("\r\n")
     return out

@@ -11,10 +11,13 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
   package let target: String
   package let isIPAddress: Bool
 
-  /// Why a text is no such URL: one sentence that quotes nothing of it.
+  /// Why a text is no such URL, and what would do; quotes nothing of it.
   package struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
-    package let description: String
-    init(_ description: String) { self.description = description }
+    /// What is to be said of the URL: `has no host`.
+    package let explanation: String
+    package init(_ explanation: String) { self.explanation = explanation }
+
+    package var description: String { "the URL \(explanation)" }
   }
 
   /// Longest URL taken.
@@ -25,19 +28,19 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
   package init(url: String) throws(Invalid) {
     let bytes = Array(url.utf8)
     guard bytes.count <= Self.urlBytesMax else {
-      throw Invalid("the URL is longer than \(Self.urlBytesMax) bytes")
+      throw Invalid("is longer than \(Self.urlBytesMax) bytes")
     }
     guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw Invalid(
-        "the URL has a space, a control character or one beyond ASCII: write it percent-encoded, "
-          + "a host in its xn-- form")
+        "has a space, a control character or one beyond ASCII; write it percent-encoded, a host in "
+          + "its xn-- form")
     }
     let rest: ArraySlice<UInt8>
     (isSecure, rest) = try Self.scheme(bytes)
     let authorityEnd = rest.firstIndex { $0 == 0x2F || $0 == 0x3F || $0 == 0x23 } ?? rest.endIndex
     let authority = rest[..<authorityEnd]
     guard !authority.contains(0x40) else {
-      throw Invalid("the URL has a user part (before @): the key has its own settings")
+      throw Invalid("has a user part (…@), which is not sent; put the key in a file")
     }
     let portText: ArraySlice<UInt8>?
     (host, isIPAddress, portText) = try Self.host(authority)
@@ -59,10 +62,11 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
     let folded = url.prefix(6).map(lowercased)
     if folded.starts(with: "wss://".utf8) { return (true, url.dropFirst(6)) }
     if folded.starts(with: "ws://".utf8) { return (false, url.dropFirst(5)) }
-    throw Invalid("the URL does not begin with wss:// (or ws://)")
+    throw Invalid(
+      "does not begin with wss:// (or ws://, to this machine only); wss://HOST/PATH would do")
   }
 
-  private static func host(
+  static func host(
     _ authority: ArraySlice<UInt8>
   ) throws(Invalid) -> (String, Bool, ArraySlice<UInt8>?) {
     guard authority.first == 0x5B else {
@@ -72,35 +76,35 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
       return (host, isIPAddress, colon.map { authority[($0 + 1)...] })
     }
     guard let bracket = authority.firstIndex(of: 0x5D) else {
-      throw Invalid("the URL's host begins with [ and has no ]")
+      throw Invalid("has a [ and no ]; an IPv6 host is written [::1]")
     }
     let text = String(decoding: authority[(authority.startIndex + 1)..<bracket], as: UTF8.self)
     guard text.utf8.contains(0x3A), !text.utf8.contains(0x25), isAddress(text) else {
-      throw Invalid("the URL's host in brackets is no IPv6 address")
+      throw Invalid("has a host in brackets that is no IPv6 address")
     }
     let after = authority[(bracket + 1)...]
     guard after.isEmpty || after.first == 0x3A else {
-      throw Invalid("the URL has something other than a port after the host's ]")
+      throw Invalid("has something other than a port after the host's ]")
     }
     return (text.lowercased(), true, after.isEmpty ? nil : after.dropFirst())
   }
 
   private static func nameOrIPv4(_ name: ArraySlice<UInt8>) throws(Invalid) -> (String, Bool) {
-    guard !name.isEmpty else { throw Invalid("the URL has no host") }
+    guard !name.isEmpty else { throw Invalid("has no host; wss://HOST/PATH would do") }
     let labels = name.split(separator: 0x2E, omittingEmptySubsequences: false)
     let isName = labels.allSatisfy { label in
       (1...63).contains(label.count) && label.first != 0x2D && label.last != 0x2D
         && label.allSatisfy(isNameByte)
     }
     guard isName, name.count <= 253 else {
-      throw Invalid("the URL's host is no host name (letters, digits, - and . between them)")
+      throw Invalid("has a host that is no host name (letters, digits, - and . between them)")
     }
     let host = String(decoding: name.map(lowercased), as: UTF8.self)
     // WHATWG URL, 3.5 "ends in a number": what looks like an address must be one.
     guard let last = labels.last, last.allSatisfy({ (0x30...0x39).contains($0) }) else {
       return (host, false)
     }
-    guard isAddress(host) else { throw Invalid("the URL's host is no IPv4 address") }
+    guard isAddress(host) else { throw Invalid("has a host that is no IPv4 address") }
     return (host, true)
   }
 
@@ -115,32 +119,34 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
     (try? SocketAddress(ipAddress: text, port: 0)) != nil
   }
 
-  private static func port(_ text: ArraySlice<UInt8>) throws(Invalid) -> Int {
+  static func port(_ text: ArraySlice<UInt8>) throws(Invalid) -> Int {
     guard let port = decimal(text), (1...65535).contains(port), text.count <= 5 else {
-      throw Invalid("the URL's port is no number from 1 to 65535")
+      throw Invalid("has a port that is no number from 1 to 65535")
     }
     return port
   }
 
   private static func target(_ text: ArraySlice<UInt8>) throws(Invalid) -> String {
-    guard !text.contains(0x23) else { throw Invalid("the URL has a fragment (#): leave it out") }
+    guard !text.contains(0x23) else {
+      throw Invalid("has a fragment (#…), which RFC 6455 forbids; leave it out")
+    }
     guard !text.contains(where: { "\"<>\\^`{|}".utf8.contains($0) }) else {
-      throw Invalid("the URL's path or query has a character that must be percent-encoded")
+      throw Invalid("has a character in its path or query that must be percent-encoded")
     }
     for index in text.indices where text[index] == 0x25 {
       let digits = text[(index + 1)...].prefix(2)
       guard digits.count == 2, digits.allSatisfy({ isHexDigit($0) }) else {
-        throw Invalid("the URL has a % without two hexadecimal digits after it")
+        throw Invalid("has a % without two hexadecimal digits after it")
       }
     }
     let target = String(decoding: text, as: UTF8.self)
     return text.first == 0x2F ? target : "/" + target
   }
+}
 
-  private static func isHexDigit(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
-    default: false
-    }
+func isHexDigit(_ byte: UInt8) -> Bool {
+  switch byte {
+  case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+  default: false
   }
 }

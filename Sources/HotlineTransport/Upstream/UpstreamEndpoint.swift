@@ -6,15 +6,33 @@ package struct UpstreamEndpoint: Sendable {
   package let headers: [UpgradeHeader]
   /// `nil` for plain `ws`.
   package let tls: TLSContext?
-  /// Strikes out the values of the secret headers.
+  /// What it is reached through.
+  package let proxy: Proxy?
+  /// Strikes out the values of the secret headers, and the proxy's credentials.
   package let redactor: SecretRedactor
 
+  package struct Proxy: Sendable {
+    package let address: ProxyAddress
+    let tls: TLSContext?
+
+    /// `tls` must be given for `https`, and only then.
+    package init(_ address: ProxyAddress, tls: TLSContext?) {
+      precondition(address.isSecure == (tls != nil), "TLS goes with https, and with nothing else")
+      self.address = address
+      self.tls = tls
+    }
+  }
+
   /// `tls` must be given for `wss`, and only then.
-  package init(address: UpstreamAddress, headers: [UpgradeHeader], tls: TLSContext?) {
+  package init(
+    address: UpstreamAddress, headers: [UpgradeHeader], tls: TLSContext?, proxy: Proxy? = nil
+  ) {
     precondition(address.isSecure == (tls != nil), "TLS goes with wss, and with nothing else")
     self.address = address
     self.headers = headers
     self.tls = tls
-    self.redactor = SecretRedactor(headers: headers)
+    self.proxy = proxy
+    self.redactor = SecretRedactor(
+      headers.flatMap(\.secrets) + (proxy?.address.credentials?.secrets ?? []))
   }
 }

@@ -75,11 +75,22 @@ extension UpstreamHandler {
     deadline?.cancel()
     deadline = nil
     exchange = nil
+    dial?.cancel()
+    dial = nil
     discardUnsent()
     reportReadCompleted()
+    endCompression()
     let delegate = delegate
     self.delegate = nil
     delegate?.upstreamClosed(connection, failure)
+  }
+
+  /// Gives its memory back, which the handler may outlive.
+  private func endCompression() {
+    guard inflater != nil else { return }
+    inflater = nil
+    deflater = nil
+    decoder = FrameDecoder(messageBytesMax: options.eventBytesMax)
   }
 
   func closeChannel() {

@@ -1,5 +1,4 @@
 import HotlineCore
-import HotlineWire
 import NIOCore
 
 /// Frames from the server.
@@ -9,32 +8,28 @@ extension UpstreamHandler {
     do throws(FrameViolation) {
       // The delegate may close or drop from within each delivery.
       while phase == .open || phase == .closing, let event = try decoder.next(&input) {
-        try received(event)
+        received(event)
       }
     } catch {
       violated(error)
     }
   }
 
-  private func received(_ event: FrameDecoder.Event) throws(FrameViolation) {
+  private func received(_ event: FrameDecoder.Event) {
     switch event {
-    case .text(let payload):
-      guard deliver(payload, isBinary: false) else { throw .textNotUTF8 }
-    case .binary(let payload): _ = deliver(payload, isBinary: true)
+    case .text(let payload): deliver(payload, isBinary: false)
+    case .binary(let payload): deliver(payload, isBinary: true)
     case .ping(let payload): answerPing(payload)
     case .pong(let payload): pongReceived(payload)
     case .close(let frame): closeReceived(frame)
     }
   }
 
-  /// Gives `false` for a text that is not UTF-8.
-  private func deliver(_ payload: ByteBuffer, isBinary: Bool) -> Bool {
+  private func deliver(_ payload: ByteBuffer, isBinary: Bool) {
     // Once we have closed, nobody waits for what the server still says.
-    guard phase == .open else { return true }
-    return payload.withUnsafeReadableBytes { bytes in
-      guard isBinary || UTF8Sequence.isValid(bytes) else { return false }
+    guard phase == .open else { return }
+    payload.withUnsafeReadableBytes { bytes in
       delegate?.upstreamReceived(connection, bytes, isBinary: isBinary)
-      return true
     }
   }
 

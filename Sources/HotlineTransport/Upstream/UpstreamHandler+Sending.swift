@@ -14,7 +14,8 @@ extension UpstreamHandler {
   /// Messages of which the last byte has not been written.
   package var messagesUnsent: Int { queue.count }
 
-  /// Takes a message back of which no byte has been written; `false` if that is too late.
+  /// Takes a message back of which no byte has been written or compressed; `false` if that is too
+  /// late.
   package func cancelUnsent(token: UInt64) -> Bool {
     guard let index = queue.firstIndex(where: { $0.token == token }), !queue[index].hasBegun
     else { return false }
@@ -56,28 +57,36 @@ extension UpstreamHandler {
     flushUnlessReading()
   }
 
+  /// Goes on once the loop has looked at its sockets. NIO does that only when no task is due any
+  /// more, and counts those which tasks have added: hence a wait, which has to outlast the way back
+  /// to the loop and nothing else.
   private func schedulePump() {
     guard !isPumpScheduled else { return }
     isPumpScheduled = true
-    eventLoop.assumeIsolated().execute { [weak self] in
+    eventLoop.assumeIsolated().scheduleTask(in: .microseconds(50)) { [weak self] in
       self?.isPumpScheduled = false
       self?.pump()
     }
   }
 
-  /// Gives the frame's size. The queue must not be empty.
+  /// Gives the frame's size, or what it cost to make it. The queue must not be empty.
   private func writeNextFrame(_ allocator: ByteBufferAllocator) -> Int {
     let first = queue.startIndex
+    let token = queue[first].token
     let payloadBytes = min(queue[first].bytesLeft, FrameEncoder.fragmentBytes)
     var out = allocator.buffer(capacity: payloadBytes + FrameEncoder.headerBytesMax)
-    encoder.appendNextFrame(of: &queue[first], to: &out)
-    let isFinished = queue[first].isFinished
-    let token = queue[first].token
+    var isFinished: Bool
+    var cost: Int
+    if let deflater, queue[first].message.bytes >= MessageDeflater.messageBytesMin {
+      (cost, isFinished) = deflater.appendNextFrame(of: &queue[first], with: &encoder, to: &out)
+    } else {
+      encoder.appendNextFrame(of: &queue[first], to: &out)
+      (cost, isFinished) = (out.readableBytes, queue[first].isFinished)
+    }
     if isFinished { queue.removeFirst() }
-    let frameBytes = out.readableBytes
-    write(out)
+    if out.readableBytes > 0 { write(out) }
     if isFinished { delegate?.upstreamHandedOver(connection, token: token) }
-    return frameBytes
+    return cost
   }
 
   /// A server that pings without reading must not fill memory with pongs: while the channel is

@@ -1,6 +1,20 @@
 import HotlineCore
+import HotlineDeflate
 import HotlineTLS
 import NIOCore
+
+/// When the steps of a dial were done; `nil` for one that was not, or that there is none of.
+package struct DialTimes: Hashable, Sendable {
+  /// TCP, to the server or to its proxy.
+  package var connected: NIODeadline?
+  /// The proxy's tunnel.
+  package var tunnelled: NIODeadline?
+  /// TLS with the server.
+  package var secured: NIODeadline?
+  package var upgraded: NIODeadline?
+
+  package init() {}
+}
 
 /// From the dial to the open connection.
 extension UpstreamHandler {
@@ -18,6 +32,7 @@ extension UpstreamHandler {
     switch phase {
     case .dialing:
       if deadline == nil { dialStarted() }
+      dial = nil
       phase = .securing
       if endpoint.tls == nil { sendUpgrade() }
     case .closed: closeChannel()
@@ -28,12 +43,14 @@ extension UpstreamHandler {
   func tlsCompleted(_ completed: TLSHandshakeCompleted) {
     guard phase == .securing else { return }
     handshake = completed
+    times.secured = .now()
     sendUpgrade()
   }
 
   private func sendUpgrade() {
     let request = UpgradeRequest(
-      endpoint.address, headers: endpoint.headers, nonce: encoder.nonce())
+      endpoint.address, headers: endpoint.headers, nonce: encoder.nonce(),
+      offersDeflate: options.offersDeflate)
     exchange = UpgradeExchange(
       request, redactor: endpoint.redactor, limits: options.upgrade)
     phase = .upgrading
@@ -62,12 +79,23 @@ extension UpstreamHandler {
     deadline?.cancel()
     deadline = nil
     phase = .open
+    times.upgraded = .now()
+    if let parameters = facts.deflate { startCompression(parameters) }
     var facts = facts
     facts.tlsVersion = handshake?.version
     facts.isTLSResumed = handshake?.isResumed
     delegate?.upstreamOpened(connection, facts)
     pump()
     readFrames(&input)
+  }
+
+  private func startCompression(_ parameters: DeflateParameters) {
+    let memory = ZlibMemory()
+    let inflater = MessageInflater(parameters, memory: memory)
+    zlibMemory = memory
+    self.inflater = inflater
+    decoder = FrameDecoder(messageBytesMax: options.eventBytesMax, inflater: inflater)
+    deflater = MessageDeflater(parameters, memory: memory)
   }
 
   func refusalEnded() {
@@ -79,7 +107,7 @@ extension UpstreamHandler {
   func connectTimedOut() {
     let step =
       switch phase {
-      case .dialing: "connecting"
+      case .dialing: dial?.progress ?? "connecting"
       case .securing: "in the TLS handshake"
       case .upgrading, .refused, .open, .closing, .closed: "waiting for the answer to the upgrade"
       }

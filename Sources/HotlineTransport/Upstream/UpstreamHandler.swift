@@ -1,4 +1,5 @@
 import HotlineCore
+import HotlineDeflate
 import HotlineTLS
 import NIOCore
 
@@ -26,6 +27,8 @@ package final class UpstreamHandler: ChannelInboundHandler {
     /// Pings of ours whose pongs are waited for; the oldest is forgotten.
     package var pingsUnansweredMax = 16
     package var upgrade = UpgradeLimits()
+    /// Offers the server to compress messages, both ways.
+    package var offersDeflate = true
 
     package init() {}
   }
@@ -54,14 +57,21 @@ package final class UpstreamHandler: ChannelInboundHandler {
   /// Held until the end has been reported.
   var delegate: (any UpstreamHandlerDelegate)?
   var phase = Phase.dialing
+  /// What happens in `.dialing`.
+  var dial: UpstreamDial?
+  package internal(set) var times = DialTimes()
   var context: ChannelHandlerContext?
   /// The one timer: for the connection to open, a refusal's body, or the close handshake.
   var deadline: Scheduled<Void>?
 
   var encoder: FrameEncoder
   var decoder: FrameDecoder
+  /// `nil` unless compression was agreed on; then each for its direction.
+  var inflater: MessageInflater?
+  var deflater: MessageDeflater?
+  var zlibMemory: ZlibMemory?
   var exchange: UpgradeExchange?
-  var handshake: TLSHandshakeCompleted?
+  package internal(set) var handshake: TLSHandshakeCompleted?
   /// Why we are closing, from `.closing` on.
   var localFailure = ConnectionFailure(.local, "closed by the daemon")
 
@@ -151,6 +161,14 @@ package final class UpstreamHandler: ChannelInboundHandler {
 
   /// Bytes of a message that is not complete yet.
   package var bytesHeld: Int { decoder.bytesHeld }
+
+  /// What compression has kept off the wire so far, both ways together; negative where messages do
+  /// not compress. `nil` unless the connection is open and compression was agreed on.
+  package var bytesSaved: Int? {
+    guard let inflater else { return nil }
+    let sent = deflater.map { $0.bytesTaken - $0.bytesGiven } ?? 0
+    return inflater.bytesGiven - inflater.bytesTaken + sent
+  }
 
   /// Reads no more from the server until ``resumeReading()``: it is held up by TCP, pings and all.
   package func pauseReading() {

@@ -1,0 +1,48 @@
+import HotlineCore
+import HotlineTLS
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import HotlineTransport
+
+/// One dial on a loop of its own, with real sockets.
+struct Dial {
+  typealias Call = RecordingDelegate.Call
+  let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+  /// Dials, lets `script` act on each call, and gives all calls when the connection has ended.
+  func run(
+    _ url: String, tls: TLSContext? = nil, proxy: UpstreamEndpoint.Proxy? = nil,
+    options: UpstreamHandler.Options = .init(),
+    _ script: @escaping @Sendable (UpstreamHandler, Call) -> Void = { _, _ in },
+    lookup: @escaping NameLookup.Function = NameLookup.addresses
+  ) async throws -> (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?) {
+    let endpoint = UpstreamEndpoint(
+      address: try UpstreamAddress(url: url), headers: [], tls: tls, proxy: proxy)
+    let loop = group.next()
+    return try await loop.flatSubmit {
+      let ended = loop.makePromise(
+        of: (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?).self)
+      let delegate = RecordingDelegate()
+      let handler = UpstreamDialer(eventLoop: loop, lookup: lookup).dial(
+        ConnectionNumber(1), to: endpoint, options: options, delegate: delegate)
+      #expect(delegate.calls.isEmpty)
+      delegate.onCall = { call in
+        script(handler, call)
+        guard let failure = delegate.failure, delegate.onCall != nil else { return }
+        delegate.onCall = nil
+        // Later, so that a second end would be seen.
+        loop.assumeIsolated().scheduleTask(in: .milliseconds(50)) {
+          ended.succeed((delegate.calls, failure, delegate.facts))
+        }
+      }
+      return ended.futureResult
+    }.get()
+  }
+
+  func end(_ server: (any Channel)? = nil) async throws {
+    try await server?.close().get()
+    try await group.shutdownGracefully()
+  }
+}

@@ -1,0 +1,123 @@
+import HotlineCore
+import NIOCore
+import NIOPosix
+import TestSupport
+import Testing
+
+@testable import HotlineTransport
+
+/// Large requests to a server that reads slowly or asks questions meanwhile, over real sockets.
+@Suite(.serialized) struct UpstreamPacingTests {
+  private static let text = Sample.letters(8 << 20)
+
+  /// A connection on which one large request is under way, and its server, which runs on the test's
+  /// own thread.
+  private struct Pair {
+    let server = RawWebSocketServer(receiveBytes: 64 << 10)
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let sender: NIOLoopBound<SendingDelegate>
+
+    init(extensions: String?) throws {
+      let loop = loop
+      let port = server.port
+      sender = try loop.submit {
+        let delegate = SendingDelegate(UpstreamPacingTests.text)
+        let endpoint = UpstreamEndpoint(
+          address: try UpstreamAddress(url: "ws://127.0.0.1:\(port)/"), headers: [], tls: nil)
+        var options = UpstreamHandler.Options()
+        options.connectTimeout = Deadline.usual
+        delegate.handler = UpstreamDialer(eventLoop: loop).dial(
+          ConnectionNumber(1), to: endpoint, options: options, delegate: delegate)
+        return NIOLoopBound(delegate, eventLoop: loop)
+      }.wait()
+      server.reservedAllowed = extensions == nil ? 0 : 4
+      try server.accept(extensions: extensions)
+    }
+
+    /// The frames up to the request's last; `seen` is called after each.
+    func read(_ seen: (Int) throws -> Void = { _ in }) throws -> [RawFrame] {
+      var frames: [RawFrame] = []
+      while frames.last.map({ $0.isFinal && $0.opcode < 8 }) != true {
+        guard let frame = try server.nextFrame() else { throw TestFailure("the client has left") }
+        frames.append(frame)
+        try seen(frames.count)
+      }
+      return frames
+    }
+
+    func ask<Answer: Sendable>(
+      _ question: @escaping @Sendable (SendingDelegate) -> Answer
+    ) throws -> Answer {
+      let sender = sender
+      return try loop.submit { question(sender.value) }.wait()
+    }
+
+    func wait(
+      for what: String, _ isSo: @escaping @Sendable (SendingDelegate) -> Bool
+    ) throws {
+      _ = try poll(for: what) { try ask(isSo) ? true : nil }
+    }
+
+    func end() throws {
+      try ask { $0.handler?.drop() }
+    }
+  }
+
+  private func message(_ frames: [RawFrame]) -> [UInt8]? {
+    let data = frames.filter { $0.opcode < 8 }
+    let payload = data.flatMap(\.payload)
+    return data.first?.reserved == 4 ? RawDeflate().decompress(payload) : payload
+  }
+
+  @Test(arguments: [nil, "permessage-deflate"])
+  func pongsGoOutBetweenTheFragmentsOfALargeRequest(extensions: String?) throws {
+    let pair = try Pair(extensions: extensions)
+    let frames = try pair.read { count in
+      if count <= 3 { try pair.server.send(Wire.ping([UInt8(count)])) }
+    }
+    let pongs = frames.filter { $0.opcode == 10 }
+    #expect(pongs.map(\.payload) == [[1], [2], [3]])
+    #expect(frames.allSatisfy { $0.payload.count <= 32 << 10 })
+    #expect(message(frames) == Self.text)
+    // What was written before the first ping came: the buffers of two kernels, and our own.
+    let firstPong = try #require(frames.firstIndex { $0.opcode == 10 })
+    #expect(firstPong < frames.count / 2, "\(firstPong) of \(frames.count)")
+    try pair.end()
+  }
+
+  @Test(arguments: [nil, "permessage-deflate"])
+  func serverThatDoesNotReadHoldsTheRequestUp(extensions: String?) throws {
+    let pair = try Pair(extensions: extensions)
+    try pair.wait(for: "a full socket") {
+      $0.handler?.context?.channel.isWritable == false
+    }
+    #expect(try pair.ask { $0.handler?.messagesUnsent } == 1)
+    #expect(try !pair.ask(\.isHandedOver))
+    let frames = try pair.read()
+    #expect(message(frames) == Self.text)
+    try pair.wait(for: "the hand-over") { $0.isHandedOver }
+    try pair.end()
+  }
+}
+
+/// Sends one request as soon as it can.
+private final class SendingDelegate: UpstreamHandlerDelegate {
+  var handler: UpstreamHandler?
+  private(set) var isHandedOver = false
+  private let text: [UInt8]
+
+  init(_ text: [UInt8]) { self.text = text }
+
+  func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
+    handler?.send(OutboundMessage(ByteBuffer(bytes: text)), token: 1)
+  }
+  func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) { isHandedOver = true }
+  func upstreamClosed(_ connection: ConnectionNumber, _ failure: ConnectionFailure) {
+    handler = nil
+  }
+  func upstreamReceived(
+    _ connection: ConnectionNumber, _ message: UnsafeRawBufferPointer, isBinary: Bool
+  ) {}
+  func upstreamPong(_ connection: ConnectionNumber, pingID: UInt64) {}
+  func upstreamReadCompleted(_ connection: ConnectionNumber) {}
+}
