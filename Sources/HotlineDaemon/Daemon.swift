@@ -23,15 +23,16 @@ package enum Daemon {
   /// - Returns: the exit status.
   package static func run(_ options: CommandLineOptions) -> Int32 {
     let surroundings = Surroundings.process
+    if options.doctor { return Doctor(options, surroundings).run() }
     do {
       let passed = try SocketActivation.take()
-      let configuration = try Configuration.load(
-        options, in: surroundings, socketIsPassed: !passed.isEmpty)
-      let runtimes = try makeRuntimes(configuration, surroundings)
+      let loader = ConfigurationLoader(
+        options: options, surroundings: surroundings, socketIsPassed: !passed.isEmpty)
+      let loaded = try loader.load()
       if options.checkConfig {
         return complain("the configuration is good", status: ExitStatus.success)
       }
-      return try serve(configuration, runtimes, passed)
+      return try serve(loaded, loader, passed)
     } catch let error as ConfigurationError {
       return complain(error.description, status: ExitStatus.configuration)
     } catch let error as SocketPathError {
@@ -42,7 +43,7 @@ package enum Daemon {
   }
 
   /// - Throws: ``ConfigurationError`` with all that is wrong with keys and trust at once.
-  private static func makeRuntimes(
+  static func makeRuntimes(
     _ configuration: Configuration, _ surroundings: Surroundings
   ) throws(ConfigurationError) -> [UpstreamRuntime] {
     var problems: [ConfigurationProblem] = []
@@ -75,8 +76,9 @@ package enum Daemon {
   }
 
   private static func serve(
-    _ configuration: Configuration, _ runtimes: [UpstreamRuntime], _ passed: [PassedSocket]
+    _ loaded: ConfigurationLoader.Loaded, _ loader: ConfigurationLoader, _ passed: [PassedSocket]
   ) throws -> Int32 {
+    let configuration = loaded.configuration
     let log = Logger(label: "hotlined") { _ in StandardErrorLog(level: configuration.logLevel) }
     let own = try passed.isEmpty ? configuration.socketPath.map { try SocketPath.bind($0) } : nil
     defer { own?.remove() }
@@ -86,8 +88,9 @@ package enum Daemon {
     let stopped = loop.makePromise(of: Void.self)
     let started = loop.submit {
       let daemon = DaemonLoop(
-        configuration: configuration, upstreams: runtimes, eventLoop: loop, log: log,
+        configuration: configuration, upstreams: loaded.upstreams, eventLoop: loop, log: log,
         ownerUID: getuid(), seed: .random(in: 0 ... .max))
+      daemon.loader = loader
       let service = DaemonService(
         daemon, notifier: notifier, isActivated: !passed.isEmpty, stopped: stopped)
       return NIOLoopBound(service, eventLoop: loop)
@@ -144,7 +147,7 @@ extension UpstreamRuntime {
     self.configuration = configuration
     let path = "upstream.\(configuration.name)"
     do {
-      let address = try UpstreamAddress(url: configuration.url)
+      let address = configuration.endpoint.address
       var headers = try configuration.headers.map { header in
         try UpgradeHeader(header.name, header.value, isSecret: header.isSecret)
       }
@@ -152,12 +155,18 @@ extension UpstreamRuntime {
         let value = "Bearer " + key.text
         headers.append(try UpgradeHeader("Authorization", value, isSecret: true))
       }
-      let trust = configuration.caFile.map { TLSContext.Trust.caFile($0) } ?? .system
+      if let file = configuration.clientIdentity?.keyFile {
+        try SecretSource.checkPrivate(file)
+      }
       endpoint = UpstreamEndpoint(
         address: address, headers: headers,
-        tls: address.isSecure ? try TLSContext(trust: trust) : nil)
+        tls: address.isSecure ? try TLSContext(configuration.tls) : nil,
+        proxy: try configuration.endpointProxy())
     } catch let error as TLSError {
-      throw StartError(path: "\(path).ca_file", explanation: error.description)
+      let item = error.item ?? .caFile
+      throw StartError(path: "\(path).\(item.rawValue)", explanation: error.description)
+    } catch let problem as KeyProblem {
+      throw StartError(path: "\(path).client_key", explanation: problem.explanation)
     } catch {
       throw StartError(path: path, explanation: "\(error)")
     }
@@ -166,6 +175,16 @@ extension UpstreamRuntime {
       forcesStoreFalse: configuration.storeFalse, defaultModel: defaults.model,
       defaultInstructions: defaults.instructions,
       messageBytesMax: configuration.limits.messageBytesMax)
+  }
+}
+
+extension UpstreamConfiguration {
+  /// A proxy is trusted by the same authorities as the server; the rest is between us and that.
+  fileprivate func endpointProxy() throws(TLSError) -> UpstreamEndpoint.Proxy? {
+    guard let proxy else { return nil }
+    let settings = TLSSettings(trust: tls.trust, caFileExtra: caFileExtra)
+    return UpstreamEndpoint.Proxy(
+      proxy, tls: proxy.isSecure ? try TLSContext(settings) : nil)
   }
 }
 
@@ -178,7 +197,7 @@ extension UpstreamConfiguration.Header {
 
 extension Secret {
   /// The key as text, for the one header that carries it.
-  fileprivate var text: String {
+  var text: String {
     withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
   }
 }

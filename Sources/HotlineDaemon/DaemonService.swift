@@ -33,6 +33,7 @@ final class DaemonService {
     self.stopped = stopped
     daemon.onStop = { [weak self] in self?.stop() }
     daemon.onChange = { [weak self] in self?.changed() }
+    daemon.onReload = { [weak self] isReading in self?.reloading(isReading) }
   }
 
   /// Listens on bound sockets, begins to dial, and tells the service manager.
@@ -58,8 +59,14 @@ final class DaemonService {
   func received(_ signal: TerminationSignals.Signal) {
     switch signal {
     case .terminate, .interrupt: terminate()
-    case .hangUp, .user1: break
+    case .hangUp: daemon.reload(for: .signal)
+    case .user1: break
     }
+  }
+
+  private func reloading(_ isReading: Bool) {
+    guard !isStopping else { return }
+    if isReading { notifier.reloading() } else { notifier.ready(status: statusText) }
   }
 
   /// - Parameter reason: what was noticed.
@@ -126,17 +133,19 @@ final class DaemonService {
     }
   }
 
-  /// `1 warm, 0 busy, 0 waiting; smartaipi ok`
+  /// `1 warm, 0 busy, 0 waiting; smartaipi ok`, with `draining: ` before it where that is so.
   private var statusText: String {
     let snapshot = daemon.broker.snapshot(at: DaemonLoop.instant)
     let warm = snapshot.upstreams.reduce(0) { $0 + $1.count(.ready) }
     let busy = snapshot.upstreams.reduce(0) { $0 + $1.count(.busy) }
     let waiting = snapshot.upstreams.reduce(0) { $0 + $1.waiting }
-    let states = snapshot.upstreams.map { upstream in
-      let name = daemon.upstreams[upstream.index.rawValue].configuration.name
-      return "\(name) \(upstream.state.rawValue)"
+    let states = snapshot.upstreams.compactMap { upstream in
+      let runtime = daemon.upstreams[upstream.index.rawValue]
+      return runtime.isRemoved ? nil : "\(runtime.configuration.name) \(upstream.state.rawValue)"
     }
-    return "\(warm) warm, \(busy) busy, \(waiting) waiting; " + states.joined(separator: ", ")
+    let prefix = snapshot.isDraining ? "draining: " : ""
+    return "\(prefix)\(warm) warm, \(busy) busy, \(waiting) waiting; "
+      + states.joined(separator: ", ")
   }
 
   /// The loop itself feeds the watchdog, so that a loop that is stuck is restarted.

@@ -61,6 +61,20 @@ package enum SecretSource: Hashable, Sendable {
     }
   }
 
+  /// For a private key that a library reads by itself.
+  ///
+  /// - Throws: ``KeyProblem`` where there is no regular file, or one that others may read.
+  package static func checkPrivate(_ path: String) throws(KeyProblem) {
+    let file: SmallFile.OpenFile
+    switch SmallFile.open(path) {
+    case .success(let opened): file = opened
+    case .failure(let problem): throw .file(problem)
+    }
+    defer { close(file.descriptor) }
+    guard file.isRegular else { throw .file(.notRegular) }
+    guard file.mode & 0o077 == 0 else { throw .readableByOthers(path: path) }
+  }
+
   private static func read(_ path: String, mustBePrivate: Bool) throws(KeyProblem) -> Secret? {
     let file: SmallFile.OpenFile
     switch SmallFile.open(path) {

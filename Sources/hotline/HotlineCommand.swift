@@ -18,7 +18,7 @@ struct HotlineCommand: ParsableCommand {
     version: hotlineVersion,
     subcommands: [
       AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self,
-      GetSocknameCommand.self,
+      ReloadCommand.self, DrainCommand.self, GetSocknameCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

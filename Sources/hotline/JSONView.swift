@@ -59,6 +59,21 @@ struct JSONView {
     return elements
   }
 
+  /// The members in their order, names decoded; none if this is no object.
+  var members: [(name: String, value: JSONView)] {
+    guard kind == .object else { return [] }
+    var members: [(name: String, value: JSONView)] = []
+    var scanner = JSONScanner(bytes, depthMax: Self.depthMax)
+    do throws(JSONError) {
+      try scanner.enterObject()
+      while let name = try scanner.nextName() {
+        let value = JSONView(try scanner.skipValue(), in: bytes)
+        members.append((name.decoded(in: bytes).description, value))
+      }
+    } catch {}
+    return members
+  }
+
   /// A string's text, decoded, with what is not Unicode replaced.
   var string: String? {
     guard kind == .string else { return nil }

@@ -29,6 +29,11 @@ enum Quantity {
     return minutes > 0 ? "\(minutes) min \(seconds % 60) s" : "\(seconds) s"
   }
 
+  /// The same for narrow columns, as the configuration has durations: `42s`, `3m5s`, `2h10m`.
+  static func shortSeconds(_ value: Double) -> String {
+    seconds(value).split(separator: " ").map { $0 == "min" ? "m" : $0 }.joined()
+  }
+
   static func bytes(_ value: Double) -> String {
     var (value, unit) = (value, "B")
     for larger in ["KiB", "MiB", "GiB"] where value >= 1024 {

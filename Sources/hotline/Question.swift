@@ -7,7 +7,8 @@ struct Question {
   /// Its `type`, and that of its answer.
   var type: String
   var answerType: String
-  var timeout: Duration
+  /// Longest wait for the answer; nil waits as long as the daemon is there.
+  var timeout: Duration?
 
   /// Bytes of the longest answer.
   static let lineBytesMax = 64 << 20
@@ -23,14 +24,15 @@ struct Question {
       let events = outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT
       if !outgoing.isEmpty, !socket.send(&outgoing) { outgoing.removeAll() }
       var slots = [Polling.slot(socket.descriptor, events)]
-      Polling.wait(for: &slots, until: start.advanced(by: timeout))
+      Polling.wait(for: &slots, until: timeout.map { start.advanced(by: $0) })
       let received =
         slots[0].isReadable ? socket.receive(into: &lines.unread) : DaemonSocket.Received.nothingYet
       let time = start.duration(to: .current())
       while let answer = try lines.next({ line throws(CommandFailure) in try read(line) }) {
         if let answer { return (answer, time) }
       }
-      if received == .ended || time >= timeout { throw silence(received, socket) }
+      if received == .ended { throw hangUp(socket) }
+      if let timeout, time >= timeout { throw silence(timeout, socket) }
     }
   }
 
@@ -50,17 +52,16 @@ struct Question {
     return type == answerType ? Array(line) : nil
   }
 
-  private func silence(
-    _ received: DaemonSocket.Received, _ socket: DaemonSocket
-  ) -> CommandFailure {
-    guard received == .ended else {
-      let seconds = Quantity.milliseconds(Double(timeout.wholeNanoseconds) / 1e6)
-      return CommandFailure(
-        .unreachable,
-        "hotlined at \(socket.path) did not answer within \(seconds); restart it "
-          + "with \"systemctl --user restart hotlined\", or wait longer with --timeout")
-    }
+  private func silence(_ timeout: Duration, _ socket: DaemonSocket) -> CommandFailure {
+    let seconds = Quantity.milliseconds(Double(timeout.wholeNanoseconds) / 1e6)
     return CommandFailure(
+      .unreachable,
+      "hotlined at \(socket.path) did not answer within \(seconds); restart it "
+        + "with \"systemctl --user restart hotlined\", or wait longer with --timeout")
+  }
+
+  private func hangUp(_ socket: DaemonSocket) -> CommandFailure {
+    CommandFailure(
       .unreachable,
       "hotlined at \(socket.path) closed the connection without an answer; "
         + "see its log with \"journalctl --user -u hotlined\"")

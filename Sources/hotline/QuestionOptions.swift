@@ -10,7 +10,11 @@ struct QuestionOptions: ParsableArguments {
   private static let timeoutSeconds = 0.001...3600
 
   func validate() throws {
-    guard !Self.timeoutSeconds.contains(timeout) else { return }
+    try Self.check(timeout: timeout)
+  }
+
+  static func check(timeout: Double) throws {
+    guard !timeoutSeconds.contains(timeout) else { return }
     throw ValidationError(
       "The value \(timeout) is invalid for '--timeout <seconds>': it must be a number of seconds "
         + "from 0.001 to 3600.")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,7 +11,7 @@ struct StatusCommand: ParsableCommand {
 
   func run() throws {
     try options.ask("hotline.status", answer: "hotline.status") { status, _ in
-      StatusReport(status).text
+      StatusReport(status, TextStyle(for: STDOUT_FILENO)).text
     }
   }
 }

@@ -1,73 +1,38 @@
-/// `hotline.status` as a page for people; a member that the daemon does not give is a dash.
+/// `hotline.status` as a page for people, at most 80 columns wide; a member that the daemon does
+/// not give is a dash.
+///
+/// States have the names that they have in the line. What may be long is last in its row.
 struct StatusReport {
-  private let status: JSONView
-  private let upstreams: [JSONView]
+  static let columns = 80
 
-  init(_ status: JSONView) {
+  private let status: JSONView
+  private let style: TextStyle
+
+  init(_ status: JSONView, _ style: TextStyle = .plain) {
     self.status = status
-    upstreams = status["upstreams"]?.elements ?? []
+    self.style = style
   }
 
   var text: String {
-    let parts = [summary, upstreamTable, failures, connectionTable, clientTable]
+    let upstreams = status["upstreams"]?.elements ?? []
+    let parts =
+      [summary] + upstreams.flatMap { UpstreamReport($0, style).parts } + [clientTable]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
   private var summary: String {
-    var parts = ["hotlined \(text(status["version"]))", "pid \(integer(status["pid"]))"]
-    if let state = status["state"]?.string { parts.append(state) }
+    var parts = ["hotlined \(words(status["version"]))", "pid \(integer(status["pid"]))"]
+    if status["state"] != nil { parts.append(words(status["state"])) }
     if let uptime = status["uptime_s"]?.number { parts.append("up \(Quantity.seconds(uptime))") }
+    var lines = [parts.joined(separator: ", ")]
+    if let queue = status["queue"] {
+      lines.append(
+        "\(integer(queue["waiting"])) of at most \(integer(queue["max"])) requests waiting")
+    }
     if let bytes = status["memory_bytes"]?.number {
-      parts.append("\(Quantity.bytes(bytes)) of lines and events held")
+      lines.append("\(Quantity.bytes(bytes)) of lines and events held")
     }
-    let queue = status["queue"].map {
-      "\n\(integer($0["waiting"])) of at most \(integer($0["max"])) requests waiting"
-    }
-    return PrintableText.line(parts.joined(separator: ", ")) + (queue ?? "") + "\n"
-  }
-
-  private var upstreamTable: String {
-    var table = TextTable(header: ["UPSTREAM", "STATE", "WARM", "CONNECTIONS", "WAITING", "URL"])
-    for upstream in upstreams {
-      let mark = upstream["default"]?.boolean == true ? " (default)" : ""
-      let count = upstream["connections"]?.elements.count ?? 0
-      table.append([
-        text(upstream["name"]) + mark, text(upstream["state"]),
-        integer(upstream["connections_warm"]),
-        "\(count) of \(integer(upstream["connections_max"]))", integer(upstream["waiting"]),
-        text(upstream["url"]),
-      ])
-    }
-    return table.isEmpty ? "" : table.text
-  }
-
-  private var failures: String {
-    let lines = upstreams.compactMap { upstream in
-      upstream["last_error"]?.string.map {
-        PrintableText.line("last error of \(text(upstream["name"])): \($0)") + "\n"
-      }
-    }
-    return lines.joined()
-  }
-
-  private var connectionTable: String {
-    var table = TextTable(header: [
-      "CONNECTION", "UPSTREAM", "STATE", "AGE", "IDLE", "RTT", "REQUESTS", "LANES", "TLS",
-    ])
-    for upstream in upstreams {
-      for connection in upstream["connections"]?.elements ?? [] {
-        table.append([
-          integer(connection["number"]), text(upstream["name"]), text(connection["state"]),
-          seconds(connection["age_s"]), seconds(connection["idle_s"]),
-          connection["rtt_ms"]?.number.map { Quantity.milliseconds($0) } ?? "-",
-          integer(connection["requests"]),
-          "\(integer(connection["lanes_busy"])) of \(integer(connection["lanes"]))",
-          text(connection["tls_version"])
-            + (connection["tls_resumed"]?.boolean == true ? ", resumed" : ""),
-        ])
-      }
-    }
-    return table.isEmpty ? "" : table.text
+    return lines.flatMap { TextList.broken($0, columns: Self.columns) }.map { $0 + "\n" }.joined()
   }
 
   private var clientTable: String {
@@ -77,19 +42,109 @@ struct StatusReport {
         integer(client["number"]), integer(client["pid"]), integer(client["uid"]),
         integer(client["open_requests"]),
         client["unread_bytes"]?.number.map { Quantity.bytes($0) } ?? "-",
-        text(client["command"]),
+        words(client["command"]),
       ])
     }
-    return table.isEmpty ? "" : table.text
-  }
-
-  private func text(_ view: JSONView?) -> String {
-    view?.string.flatMap { $0.isEmpty ? nil : $0 } ?? "-"
-  }
-
-  private func integer(_ view: JSONView?) -> String { view?.integer.map { String($0) } ?? "-" }
-
-  private func seconds(_ view: JSONView?) -> String {
-    view?.number.map { Quantity.seconds($0) } ?? "-"
+    return table.isEmpty ? "" : table.text(columns: Self.columns, style)
   }
 }
+
+/// One of its upstreams.
+struct UpstreamReport {
+  private let upstream: JSONView
+  private let connections: [JSONView]
+  private let style: TextStyle
+
+  init(_ upstream: JSONView, _ style: TextStyle) {
+    self.upstream = upstream
+    self.style = style
+    connections = upstream["connections"]?.elements ?? []
+  }
+
+  var parts: [String] { [heading + facts, connectionTable, headers] }
+
+  private var heading: String {
+    words(upstream["name"]) + (upstream["default"]?.boolean == true ? " (default)" : "") + "\n"
+  }
+
+  private var state: (String, TextStyle.Emphasis?) {
+    let state = words(upstream["state"])
+    switch state {
+    case "ok": return (state, .good)
+    case "failing": return (state, .bad)
+    case "-": return (state, nil)
+    default: return (state, .doubtful)
+    }
+  }
+
+  private var facts: String {
+    var list = TextList(indent: 2)
+    list.append("state", state.0, state.1)
+    list.append("url", words(upstream["url"]))
+    list.append("proxy", upstream["proxy"]?.string)
+    list.append(
+      "connections",
+      "\(connections.count) of at most \(integer(upstream["connections_max"])), "
+        + "\(integer(upstream["connections_warm"])) kept warm")
+    list.append("requests", "\(integer(upstream["waiting"])) waiting")
+    list.append("TLS", upstream["tls"].map(handshakes))
+    list.append("last error", upstream["last_error"]?.string)
+    return list.text(columns: StatusReport.columns, style)
+  }
+
+  private func handshakes(_ tls: JSONView) -> String {
+    let text =
+      "\(integer(tls["handshakes"])) handshakes, \(integer(tls["resumed"])) of them resumed"
+    guard let all = tls["handshakes"]?.number, all > 0, let resumed = tls["resumed"]?.number else {
+      return text
+    }
+    return text + " (\(Quantity.fixed(100 * resumed / all, decimals: 0)) %)"
+  }
+
+  private var connectionTable: String {
+    var table = TextTable(
+      indent: 2,
+      header: ["CONNECTION", "STATE", "AGE", "IDLE", "RTT", "REQUESTS", "LANES", "TLS"])
+    for connection in connections {
+      let isResumed = connection["tls_resumed"]?.boolean == true
+      table.append([
+        integer(connection["number"]), words(connection["state"]), age(connection["age_s"]),
+        age(connection["idle_s"]),
+        connection["rtt_ms"]?.number.map { Quantity.milliseconds($0) } ?? "-",
+        integer(connection["requests"]),
+        "\(integer(connection["lanes_busy"]))/\(integer(connection["lanes"]))",
+        version(connection["tls_version"]) + (isResumed ? " resumed" : ""),
+      ])
+    }
+    return table.isEmpty ? "" : table.text(columns: StatusReport.columns, style)
+  }
+
+  /// Those of the newest connection that has some: they tell of the account, and the newest is the
+  /// last to have been told.
+  private var headers: String {
+    let newest = connections.filter { $0["headers"]?.members.isEmpty == false }
+      .max { $0["number"]?.integer ?? 0 < $1["number"]?.integer ?? 0 }
+    guard let newest, let members = newest["headers"]?.members else { return "" }
+    var list = TextList(indent: 4)
+    for (name, value) in members { list.append(name + ":", words(value)) }
+    return "  headers that came with connection \(integer(newest["number"])):\n"
+      + list.text(columns: StatusReport.columns, style)
+  }
+
+  /// `1.3` of `TLSv1.3`: the column says the rest.
+  private func version(_ view: JSONView?) -> String {
+    let version = words(view)
+    return version.hasPrefix("TLSv") ? String(version.dropFirst(4)) : version
+  }
+
+  private func age(_ view: JSONView?) -> String {
+    view?.number.map { Quantity.shortSeconds($0) } ?? "-"
+  }
+}
+
+/// A string made fit for the page.
+private func words(_ view: JSONView?) -> String {
+  view?.string.map { PrintableText.line($0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "-"
+}
+
+private func integer(_ view: JSONView?) -> String { view?.integer.map { String($0) } ?? "-" }

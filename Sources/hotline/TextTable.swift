@@ -1,9 +1,11 @@
 /// Columns of text, as wide as their widest cell; the last one is not padded.
 struct TextTable {
   private var rows: [[String]]
+  private let indent: Int
 
-  init(header: [String]) {
+  init(indent: Int = 0, header: [String]) {
     rows = [header]
+    self.indent = indent
   }
 
   var isEmpty: Bool { rows.count == 1 }
@@ -12,7 +14,8 @@ struct TextTable {
     rows.append(cells.map { PrintableText.line($0) })
   }
 
-  var text: String {
+  /// - Parameter columns: a longer line is cut there, with an ellipsis.
+  func text(columns: Int, _ style: TextStyle) -> String {
     var widths: [Int] = []
     for row in rows {
       for (column, cell) in row.enumerated() {
@@ -20,12 +23,15 @@ struct TextTable {
         widths[column] = max(widths[column], cell.count)
       }
     }
-    return rows.map { row in
+    let margin = String(repeating: " ", count: indent)
+    return rows.enumerated().map { number, row in
       let cells = row.enumerated().map { column, cell in
         column == row.count - 1
           ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
       }
-      return cells.joined() + "\n"
+      var line = margin + cells.joined()
+      if line.count > columns { line = line.prefix(columns - 1) + "…" }
+      return (number == 0 ? style.apply(.strong, line) : line) + "\n"
     }.joined()
   }
 }

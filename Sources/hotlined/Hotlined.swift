@@ -33,8 +33,19 @@ struct Hotlined: ParsableCommand {
   @Flag(help: "Check the configuration, say what is wrong with it, and exit.")
   var checkConfig = false
 
+  @Flag(help: "Try every step to every upstream, say how it went, and exit: 0 if all is well.")
+  var doctor = false
+
+  @Flag(help: "With --doctor: report as JSON.")
+  var json = false
+
   @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
   var logLevel: String?
+
+  func validate() throws {
+    if json, !doctor { throw ValidationError("--json goes with --doctor alone.") }
+    if doctor, checkConfig { throw ValidationError("--doctor does what --check-config does.") }
+  }
 
   func run() throws {
     var options = CommandLineOptions()
@@ -45,6 +56,8 @@ struct Hotlined: ParsableCommand {
     options.caFile = caFile
     options.logLevel = logLevel
     options.checkConfig = checkConfig
+    options.doctor = doctor
+    options.json = json
     let status = Daemon.run(options)
     if status != 0 { throw ExitCode(status) }
   }

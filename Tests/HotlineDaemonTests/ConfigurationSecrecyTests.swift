@@ -21,6 +21,7 @@ import Testing
     "upstream.a.headers.Authorization", "upstream.a.headers.\"b:\"", "upstream.a.headers.Host",
     "upstream.a.Password", "upstream.a.SECRET", "upstream.a.AuthorizatioN", "upstream.monkey.url",
     "upstream.monkey.envelope", "upstream.monkey.ca_file", "upstream.monkey.preset",
+    "upstream.monkey.proxy", "upstream.a.client_key",
   ]
 
   @Test(arguments: places)
@@ -46,6 +47,21 @@ import Testing
     let problems = world.problems()
     #expect(!problems.isEmpty)
     #expect(!problems.joined().contains(Self.canary), "\(problems)")
+  }
+
+  @Test(arguments: [
+    "http://\(canary)@h:x/", "http://u:\(canary)@h/?x", "http://u:\(canary)/@h", "x://\(canary)@h/",
+    "http://u:\(canary)%zz@h", "http:\(canary)@h:y", "socks5://u: \(canary)@h",
+  ])
+  func noPartOfAProxysURLIsEverShown(_ url: String) {
+    expectSilence("upstream.a.proxy = \"\(url)\"")
+    expectSilence("upstream.a.proxy = \"\(url)\"\nupstream.a.proxy = \"\(url)\"")
+    var world = World()
+    world.environment["HTTPS_PROXY"] = url
+    let problems = world.problems()
+    #expect(problems.count == 1)
+    #expect(problems[0].hasPrefix("$HTTPS_PROXY: the URL"), "\(problems)")
+    #expect(!problems[0].contains(Self.canary), "\(problems)")
   }
 
   @Test func otherValuesAreCutAtSixtyFourCharacters() {

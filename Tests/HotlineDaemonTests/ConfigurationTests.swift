@@ -1,5 +1,8 @@
+import Dispatch
 import HotlineCore
 import HotlineSystem
+import HotlineTLS
+import HotlineTransport
 import Testing
 
 @testable import HotlineDaemon
@@ -12,6 +15,8 @@ struct World {
   var keys: [SecretSource: String] = [:]
   var refusedKeys: [SecretSource: KeyProblem] = [:]
   var options = CommandLineOptions()
+  /// Reading a file waits for it.
+  var gate: DispatchSemaphore?
 
   static let file = "/home/ann/.config/hotline/config.toml"
 
@@ -80,6 +85,7 @@ struct World {
     #expect(upstream.envelope == .nested)
     #expect(upstream.storeFalse)
     #expect(upstream.continuation == .connection)
+    #expect(upstream.compression == .auto)
     #expect(upstream.caFile == nil)
     #expect(upstream.limits == UpstreamLimits())
   }
@@ -92,6 +98,7 @@ struct World {
       path = "s/hotline.sock"
       clients_max = 2
       line_bytes_max = "1MiB"
+      nesting_max = 9
       requests_per_client_max = 3
       buffer_bytes_max = 65536
       memory_max = "128MiB"
@@ -111,11 +118,17 @@ struct World {
       headers = { X-Team = "blue" }
       envelope = "flat"
       ca_file = "ca.pem"
+      ca_file_extra = "more.pem"
+      client_certificate = "me.pem"
+      client_key = "~/me.key"
+      pin_sha256 = ["Ko8tivDrEjiY90yGasP6ZpBU4jwXvHqVvQI0GS3GNdA="]
+      tls_min = "1.3"
+      compression = "off"
       continuation = "anywhere"
       store_false = false
       connections_warm = 2
       connections_max = 3
-      lanes = 1
+      lanes = 16
       dials_max = 6
       connect_timeout = "500ms"
       ping_interval = "1s500ms"
@@ -138,6 +151,7 @@ struct World {
     var limits = Limits()
     limits.clientsMax = 2
     limits.lineBytesMax = 1 << 20
+    limits.nestingMax = 9
     limits.requestsPerClientMax = 3
     limits.bufferBytesMax = 65536
     limits.memoryBytesMax = 128 << 20
@@ -156,16 +170,23 @@ struct World {
     let upstream = configuration.upstreams[1]
     #expect(upstream.endpoint.host == "::1")
     #expect(upstream.endpoint.port == 8443)
-    #expect(upstream.endpoint.target == "/v1?x=1")
+    #expect(upstream.endpoint.address.target == "/v1?x=1")
     #expect(upstream.endpoint.displayed == "wss://[::1]:8443/v1?…")
     #expect(upstream.headers == [.init(name: "X-Team", value: "blue")])
     #expect(upstream.envelope == .flat)
     #expect(upstream.caFile == "/home/ann/.config/hotline/ca.pem")
+    #expect(upstream.caFileExtra == "/home/ann/.config/hotline/more.pem")
+    #expect(upstream.clientIdentity?.certificateFile == "/home/ann/.config/hotline/me.pem")
+    #expect(upstream.clientIdentity?.keyFile == "/home/ann/me.key")
+    #expect(upstream.pins.map(\.base64) == ["Ko8tivDrEjiY90yGasP6ZpBU4jwXvHqVvQI0GS3GNdA="])
+    #expect(upstream.tlsMin == .tls13)
     #expect(upstream.continuation == .anywhere)
+    #expect(upstream.compression == .off)
     #expect(!upstream.storeFalse)
     var upstreamLimits = UpstreamLimits()
     upstreamLimits.connectionsWarm = 2
     upstreamLimits.connectionsMax = 3
+    upstreamLimits.lanes = 16
     upstreamLimits.connectTimeout = .milliseconds(500)
     upstreamLimits.pingInterval = .milliseconds(1500)
     upstreamLimits.pongTimeout = .seconds(2)
@@ -291,7 +312,7 @@ struct World {
     world.options.caFile = ""
     #expect(
       world.problems() == [
-        "--url: \"http://…@h/\" has another scheme than wss (or ws, to this machine only); "
+        "--url: \"http://…@h/\" does not begin with wss:// (or ws://, to this machine only); "
           + "wss://HOST/PATH would do",
         "--ca-file: is empty; name a PEM file",
         "--api-key-file: is empty; name a file that holds the key alone",

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import HotlineCore
 import HotlineSystem
@@ -5,6 +6,7 @@ import HotlineTransport
 import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 import TestSupport
 
 @testable import HotlineDaemon
@@ -16,7 +18,10 @@ final class LoopRig: Sendable {
   private let bound: NIOLoopBound<DaemonLoop>
   private let listener: any Channel
   private let silentServer: CInt
+  private let world: Mutex<World>
   let directory: String
+  /// The upstream's.
+  let url: String
 
   /// - Parameters:
   ///   - url: the upstream's; nil for the silent one.
@@ -30,18 +35,12 @@ final class LoopRig: Sendable {
     directory = mkdtemp(&template).map { String(cString: $0) } ?? ""
     let (server, port) = SilentServer.listen()
     silentServer = server
-    var world = World(
-      """
-      [upstream.test]
-      url = "\(url ?? "ws://127.0.0.1:\(port)/v1/realtime")"
-      connections_warm = 1
-      connections_max = 1
-      """)
+    self.url = url ?? "ws://127.0.0.1:\(port)/v1/realtime"
+    var world = World(Self.file(self.url))
     world.options.socket = directory + "/s"
     world.keys[.environment("HOTLINE_API_KEY")] = "sk-test"
+    self.world = Mutex(world)
     var configuration = try world.load()
-    configuration.upstreams.removeAll { $0.name != "test" }
-    configuration.defaultUpstream = 0
     change(&configuration)
     let runtimes = try configuration.upstreams.map { upstream in
       try UpstreamRuntime(
@@ -62,7 +61,57 @@ final class LoopRig: Sendable {
         bound.value.makeClient(descriptor: accepted)
       }
     }.wait()
-    try onLoop { $0.step(.started) }
+    let loader = ConfigurationLoader(
+      options: world.options, surroundings: surroundings, socketIsPassed: false)
+    try onLoop { daemon in
+      daemon.loader = loader
+      daemon.step(.started)
+    }
+  }
+
+  /// The configuration that every rig begins with.
+  static func file(_ url: String, upstream: String = "", sections: String = "") -> String {
+    """
+    default_upstream = "test"
+    \(sections)
+    [upstream.test]
+    url = "\(url)"
+    connections_warm = 1
+    connections_max = 1
+    \(upstream)
+    """
+  }
+
+  /// What the loader sees: the world as it is when it looks.
+  private var surroundings: Surroundings {
+    let (environment, home) = world.withLock { ($0.environment, $0.home) }
+    return Surroundings(
+      environment: environment, home: home,
+      readFile: { [unowned self] path, bytesMax in
+        let (surroundings, gate) = world.withLock { ($0.surroundings, $0.gate) }
+        gate?.wait()
+        return surroundings.readFile(path, bytesMax)
+      },
+      readSecret: { [unowned self] source in
+        world.withLock { $0.surroundings }.readSecret(source)
+      })
+  }
+
+  /// Changes what the next reading of the configuration finds.
+  func changeWorld(_ change: (inout World) -> Void) {
+    world.withLock { change(&$0) }
+  }
+
+  /// Writes the configuration file and reloads it, by a client that stays for nothing else.
+  ///
+  /// - Returns: the answer.
+  @discardableResult
+  func reload(_ toml: String) throws -> String {
+    changeWorld { $0.files[World.file] = toml }
+    let client = try connect()
+    try client.write(#"{"type":"hotline.reload","request_id":"reload"}"# + "\n")
+    client.shutDownWriting()
+    return try client.readToEnd()
   }
 
   deinit {
@@ -100,7 +149,8 @@ final class LoopRig: Sendable {
   func isEmpty() throws -> Bool {
     try waits { daemon in
       daemon.requests.isEmpty && daemon.clients.isEmpty && daemon.ledger.bytes == 0
-        && daemon.links.values.allSatisfy { $0.running == nil } && !daemon.isInBatch
+        && daemon.links.values.allSatisfy { $0.runningInWords == "nothing" }
+        && daemon.commands.isEmpty && !daemon.isInBatch
     }
   }
 }
@@ -115,11 +165,11 @@ extension DaemonLoop {
     upstreamOpened(link.number, UpgradeFacts())
   }
 
-  /// The running request has been handed over, and this came back in one read.
+  /// What runs has been handed over, and this came back in one read.
   func answer(_ messages: String...) {
     guard let link else { return }
-    if let running = link.running {
-      upstreamHandedOver(link.number, token: running.number.rawValue)
+    for record in requests.values where record.connection == link.number {
+      upstreamHandedOver(link.number, token: record.number.rawValue)
     }
     for message in messages { receive(message) }
     upstreamReadCompleted(link.number)

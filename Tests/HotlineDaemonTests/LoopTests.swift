@@ -9,11 +9,11 @@ import Testing
 
 @testable import HotlineDaemon
 
-private let created = #"{"type":"response.created","response":{"id":"resp_1"}}"#
-private let delta = #"{"type":"response.output_text.delta","delta":"x"}"#
-private let completed = #"{"type":"response.completed","response":{"id":"resp_1","usage":{}}}"#
+let created = #"{"type":"response.created","response":{"id":"resp_1"}}"#
+let delta = #"{"type":"response.output_text.delta","delta":"x"}"#
+let completed = #"{"type":"response.completed","response":{"id":"resp_1","usage":{}}}"#
 
-private func request(_ id: String, _ options: String = "{}", input: String = "hi") -> String {
+func request(_ id: String, _ options: String = "{}", input: String = "hi") -> String {
   #"{"type":"response.create","request_id":"\#(id)","hotline":\#(options),"#
     + #""model":"m","input":"\#(input)"}"# + "\n"
 }
@@ -41,6 +41,21 @@ private func request(_ id: String, _ options: String = "{}", input: String = "hi
     #expect(lines.dropLast().allSatisfy { $0.hasPrefix(#"{"request_id":"a","type":"response."#) })
     #expect(lines.last?.contains(#""outcome":"completed""#) == true)
     #expect(try rig.isEmpty())
+  }
+
+  @Test func aLineIsNestedAsDeepAsConfigured() throws {
+    let rig = try LoopRig { $0.limits.nestingMax = 8 }
+    let client = try rig.connect()
+    func line(_ depth: Int) -> String {
+      let brackets = String(repeating: "[", count: depth - 1)
+      return #"{"request_id":\#(depth),"a":"# + brackets
+        + String(repeating: "]", count: depth - 1) + #","type":"hotline.ping"}"# + "\n"
+    }
+    try client.write(line(8) + line(9))
+    let lines = try client.readLines(2)
+    #expect(lines[0].contains(#""type":"hotline.pong""#))
+    #expect(lines[1].contains(#""request_id":9,"#) && lines[1].contains(#""code":"invalid_json""#))
+    #expect(lines[1].contains("more than 8 deep (socket.nesting_max)"))
   }
 
   // MARK: One input at a time
@@ -104,7 +119,7 @@ private func request(_ id: String, _ options: String = "{}", input: String = "hi
     #expect(try rig.waits { $0.link != nil && $0.link?.running == nil })
     try rig.onLoop { daemon in
       daemon.open()
-      #expect(daemon.link?.running?.message != nil)
+      #expect(daemon.link?.running?.line != nil)
       daemon.answer(created, completed)
       #expect(daemon.requests.isEmpty)
     }
@@ -139,10 +154,10 @@ private func request(_ id: String, _ options: String = "{}", input: String = "hi
     #expect(try rig.waits { $0.requests.count == 21 })
     try rig.onLoop { daemon in
       for record in daemon.requests.values {
-        guard let line = record.message?.line else { continue }
+        guard let line = record.line else { continue }
         #expect(line.storageCapacity <= 2 * line.readableBytes + 256)
       }
-      let bytes = daemon.requests.values.reduce(0) { $0 + ($1.message?.line.readableBytes ?? 0) }
+      let bytes = daemon.requests.values.reduce(0) { $0 + ($1.line?.readableBytes ?? 0) }
       #expect(daemon.ledger.bytes == bytes)
     }
     client.close()
@@ -241,6 +256,28 @@ private func request(_ id: String, _ options: String = "{}", input: String = "hi
     #expect(text.contains(#""code":"slow_reader""#))
     #expect(text.hasSuffix("}\n"))
     quick.close()
+    #expect(try rig.isEmpty())
+  }
+
+  @Test func whoDoesNotReadMayNotFillTheDaemon() throws {
+    let (rig, slow) = try running { configuration in
+      configuration.limits.memoryBytesMax = 1 << 20
+      configuration.upstreams[0].limits.pongTimeout = .milliseconds(100)
+    }
+    let large = #"{"type":"response.x","x":"\#(String(repeating: "x", count: 100_000))"}"#
+    try rig.onLoop { daemon in
+      daemon.answer(created)
+      for _ in 0..<30 { daemon.answer(large) }
+      #expect(daemon.ledger.isOver)
+    }
+    #expect(try rig.waits { $0.link?.isPatienceSpent == true })
+    try rig.onLoop { daemon in
+      daemon.answer(large)
+      #expect(daemon.requests.isEmpty)
+      #expect(daemon.broker.counters.errorsByCode[.slowReader] == 1)
+    }
+    slow.shutDownWriting()
+    #expect(try slow.readToEnd().contains("socket.memory_max"))
     #expect(try rig.isEmpty())
   }
 

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import HotlineSystem
@@ -65,17 +66,19 @@ private func problem(_ source: SecretSource) -> KeyProblem? {
 }
 
 @Suite struct SecretSourceTests {
-  let directory = TemporaryDirectory()
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
 
   @Test(arguments: [0o600, 0o400, 0o700] as [mode_t])
   func aPrivateFileIsRead(_ mode: mode_t) throws {
-    let path = directory.file("key", Array("sk-1\n".utf8), mode: mode)
+    let path = try directory.write("key", Array("sk-1\n".utf8), mode: mode)
     #expect(text(try SecretSource.file(path).read()) == "sk-1")
   }
 
   @Test(arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601] as [mode_t])
   func aFileOpenToOthersIsRefusedWithTheRemedy(_ mode: mode_t) throws {
-    let path = directory.file("key", Array("sk-canary".utf8), mode: mode)
+    let path = try directory.write("key", Array("sk-canary".utf8), mode: mode)
     let found = problem(.file(path))
     #expect(found == .readableByOthers(path: path))
     #expect(found?.explanation == "group or others can read the key; run: chmod 600 \(path)")
@@ -101,10 +104,10 @@ private func problem(_ source: SecretSource) -> KeyProblem? {
 
   @Test func theSizeIsLimited() throws {
     let edge = [UInt8](repeating: 0x61, count: Secret.bytesMax)
-    #expect(text(try SecretSource.file(directory.file("edge", edge)).read())?.count == edge.count)
-    let over = directory.file("over", edge + [0x0A])
+    #expect(text(try SecretSource.file(directory.write("edge", edge)).read())?.count == edge.count)
+    let over = try directory.write("over", edge + [0x0A])
     #expect(problem(.file(over)) == .tooLong(bytesMax: 8192))
-    #expect(problem(.file(directory.file("empty", []))) == .empty)
+    #expect(try problem(.file(directory.write("empty", []))) == .empty)
   }
 
   @Test func aVariableIsRead() throws {
@@ -115,13 +118,13 @@ private func problem(_ source: SecretSource) -> KeyProblem? {
     unsetenv("HOTLINE_TEST_KEY")
   }
 
-  @Test func smallFilesAreReadWhole() {
-    let path = directory.file("small", [1, 2, 3])
+  @Test func smallFilesAreReadWhole() throws {
+    let path = try directory.write("small", [1, 2, 3])
     #expect(SmallFile.read(path, bytesMax: 3) == .success([1, 2, 3]))
     #expect(SmallFile.read(path, bytesMax: 2) == .failure(.tooLarge(bytesMax: 2)))
     #expect(SmallFile.read(path + "x", bytesMax: 2) == .failure(.missing))
     #expect(SmallFile.read(directory.path, bytesMax: 2) == .failure(.notRegular))
-    #expect(SmallFile.read(directory.file("none", []), bytesMax: 0) == .success([]))
+    #expect(try SmallFile.read(directory.write("none", []), bytesMax: 0) == .success([]))
   }
 }
 

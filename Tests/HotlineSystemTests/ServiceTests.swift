@@ -1,12 +1,15 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import HotlineSystem
 
 /// These share the process's environment and signals, hence one after the other.
 @Suite(.serialized) struct ServiceTests {
-  let directory = TemporaryDirectory()
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
 
   @Test func theServiceManagerHearsEveryState() {
     let path = directory.path + "/notify"

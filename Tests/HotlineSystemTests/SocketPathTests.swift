@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import HotlineSystem
@@ -13,7 +14,9 @@ private func problem(_ path: String) -> SocketPathError? {
 }
 
 @Suite struct SocketPathTests {
-  let directory = TemporaryDirectory()
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
 
   @Test func aSocketIsMadeServedAndRemoved() throws {
     let path = directory.path + "/new/deep/hotline.sock"
@@ -63,13 +66,13 @@ private func problem(_ path: String) -> SocketPathError? {
   }
 
   @Test(arguments: [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET].map(\.rawValue))
-  func aLiveSocketIsNeverStolen(_ type: UInt32) {
+  func aLiveSocketIsNeverStolen(_ type: UInt32) throws {
     let path = directory.path + "/s"
     let other = boundSocket(path, __socket_type(rawValue: type))
     if type == SOCK_SEQPACKET.rawValue { listen(other, 1) }
     defer { close(other) }
     #expect(problem(path) == .inUse(path: path, pid: nil))
-    #expect(directory.names() == ["s"])
+    #expect(try directory.names() == ["s"])
   }
 
   @Test func aSocketWithAFullBacklogIsAlive() {
@@ -82,12 +85,12 @@ private func problem(_ path: String) -> SocketPathError? {
     #expect(problem(path) == .inUse(path: path, pid: nil))
   }
 
-  @Test func otherFilesAreNotTouched() {
-    let file = directory.file("s", [1])
+  @Test func otherFilesAreNotTouched() throws {
+    let file = try directory.write("s", [1])
     #expect(problem(file) == .notASocket(path: file))
     #expect(symlink("/nonexistent", directory.path + "/link") == 0)
     #expect(problem(directory.path + "/link") == .notASocket(path: directory.path + "/link"))
-    #expect(directory.names() == ["link", "s"])
+    #expect(try directory.names() == ["link", "s"])
   }
 
   @Test func onlyItsOwnSocketIsRemoved() throws {
@@ -133,8 +136,8 @@ private func problem(_ path: String) -> SocketPathError? {
     chown(directory.path, 0, 0)
   }
 
-  @Test func aParentThatIsNoDirectoryIsNamed() {
-    let file = directory.file("f", [])
+  @Test func aParentThatIsNoDirectoryIsNamed() throws {
+    let file = try directory.write("f", [])
     #expect(
       problem(file + "/s")?.description == "cannot use \(file): Not a directory")
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A daemon of a few lines: accepts one client on a Unix socket and plays a script to it.
 final class FakeDaemon: Sendable {
@@ -12,7 +13,7 @@ final class FakeDaemon: Sendable {
     directory = NSTemporaryDirectory() + "/hotline-\(UInt64.random(in: 0...UInt64.max))"
     path = directory + "/hotline.sock"
     mkdir(directory, 0o700)
-    let listener = UnixSocket.listen(at: path)
+    let listener = ListeningSocket.listen(at: path)
     let isOver = isOver
     Thread.detachNewThread {
       let descriptor = accept(listener, nil, nil)
@@ -88,7 +89,7 @@ final class FakeDaemonClient: @unchecked Sendable {
   }
 }
 
-enum UnixSocket {
+enum ListeningSocket {
   static func listen(at path: String) -> Int32 {
     let descriptor = bound(to: path)
     guard Glibc.listen(descriptor, 8) == 0 else { preconditionFailure("cannot listen at \(path)") }
@@ -99,16 +100,7 @@ enum UnixSocket {
   static func bound(to path: String) -> Int32 {
     let descriptor = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { room in
-      for (index, byte) in path.utf8.enumerated() { room[index] = byte }
-    }
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
+    let result = UnixAddress.with(path) { bind(descriptor, $0, $1) }
     guard result == 0 else { preconditionFailure("cannot bind \(path)") }
     return descriptor
   }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `ping` and `status` against a scripted daemon.
+/// Questions to a scripted daemon.
 @Suite struct QuestionTests {
   private static let pong =
     #"{"type":"hotline.pong","protocol":1,"version":"9.8.7","pid":4321,"uptime_s":7300}"#
@@ -48,46 +48,58 @@ import Testing
     #expect(Program("status", socket: daemon.path).finish().status == 77)
   }
 
-  @Test func statusIsATable() {
-    let line =
-      #"{"type":"hotline.status","protocol":1,"version":"9.8.7","pid":4321,"uptime_s":75,"#
-      + #""state":"running","upstreams":[{"name":"a","url":"wss://a.example/v1","default":true,"#
-      + #""state":"backoff","last_error":"refused\u001b[2J","waiting":2,"connections_warm":1,"#
-      + #""connections_max":8,"connections":[{"number":7,"state":"busy","age_s":61,"idle_s":null,"#
-      + #""rtt_ms":12.34,"requests":5,"lanes":1,"lanes_busy":1,"tls_version":"TLSv1.3","#
-      + #""tls_resumed":true}]}],"queue":{"waiting":2,"max":1024},"clients":[{"number":3,"#
-      + #""pid":12,"uid":1000,"command":"so\ncat","open_requests":1,"unread_bytes":2048}],"#
-      + #""memory_bytes":1572864}"#
-    let daemon = answer(line, to: "hotline.status")
-    let expected = """
-      hotlined 9.8.7, pid 4321, running, up 1 min 15 s, 1.5 MiB of lines and events held
-      2 of at most 1024 requests waiting
+  // MARK: Commands
 
-      UPSTREAM     STATE    WARM  CONNECTIONS  WAITING  URL
-      a (default)  backoff  1     1 of 8       2        wss://a.example/v1
-
-      last error of a: refused [2J
-
-      CONNECTION  UPSTREAM  STATE  AGE        IDLE  RTT      REQUESTS  LANES   TLS
-      7           a         busy   1 min 1 s  -     12.3 ms  5         1 of 1  TLSv1.3, resumed
-
-      CLIENT  PID  UID   REQUESTS  UNREAD   COMMAND
-      3       12   1000  1         2.0 KiB  so cat
-
-      """
-    let ending = Program("status", socket: daemon.path).finish()
-    #expect(ending.status == 0)
-    #expect(ending.output == expected)
-    let again = answer(line, to: "hotline.status")
-    #expect(Program("status", "--json", socket: again.path).finish().output == line + "\n")
+  @Test func reloadIsSilentWhereAllWentWell() {
+    let ok = #"{"type":"hotline.ok"}"#
+    let daemon = answer(ok, to: "hotline.reload")
+    let ending = Program("reload", socket: daemon.path).finish()
+    #expect(ending == Program.Ending(status: 0, output: "", error: ""))
+    let again = answer(ok, to: "hotline.reload")
+    #expect(Program("reload", "--json", socket: again.path).finish().output == ok + "\n")
   }
 
-  @Test func statusBearsMembersThatAreMissingOrStrange() {
+  @Test func warningsOfAReloadAreShown() {
     let daemon = answer(
-      #"{"type":"hotline.status","upstreams":[{"connections":[{}]},7],"clients":{}}"#,
-      to: "hotline.status")
-    let ending = Program("status", socket: daemon.path).finish()
+      #"{"type":"hotline.ok","warnings":["socket.path: is\u001bkept","two"]}"#,
+      to: "hotline.reload")
+    let ending = Program("reload", socket: daemon.path).finish()
     #expect(ending.status == 0)
-    #expect(ending.output.hasPrefix("hotlined -, pid -\n\nUPSTREAM"))
+    #expect(ending.error == "hotline: warning: socket.path: is kept\nhotline: warning: two\n")
+  }
+
+  @Test func aConfigurationWithErrorsIsAFailure() {
+    let daemon = answer(Lines.error("invalid_request", accepted: false), to: "hotline.reload")
+    let ending = Program("reload", socket: daemon.path).finish()
+    #expect(ending.status == 1)
+    #expect(ending.error == "hotline: invalid_request: what happened; what to do\n")
+  }
+
+  @Test func drainWaitsForTheEndOfWhatRuns() {
+    let ok = #"{"type":"hotline.ok"}"#
+    for arguments in [["drain"], ["drain", "--json"], ["drain", "--timeout", "60"]] {
+      let daemon = answer(ok, to: "hotline.drain")
+      let ending = Program(arguments: arguments, socket: daemon.path).finish()
+      let output = arguments.contains("--json") ? ok + "\n" : ""
+      #expect(ending == Program.Ending(status: 0, output: output, error: ""))
+    }
+  }
+
+  @Test func drainThatIsEndedByAReloadOrTheDaemonFails() {
+    let daemon = answer(
+      Lines.error("cancelled", accepted: false, retryable: true), to: "hotline.drain")
+    let ending = Program("drain", socket: daemon.path).finish()
+    #expect(ending.status == 75)
+    #expect(ending.error.hasPrefix("hotline: cancelled: "))
+    let gone = FakeDaemon { client in _ = client.readLine() }
+    #expect(Program("drain", socket: gone.path).finish().status == 69)
+    let silent = FakeDaemon { client in _ = client.readToEnd() }
+    #expect(Program("drain", "--timeout", "0.2", socket: silent.path).finish().status == 69)
+  }
+
+  @Test(arguments: ["0", "3601", "x"]) func waitsOutOfRangeAreUsageErrors(seconds: String) {
+    for command in ["drain", "reload"] {
+      #expect(Program(command, "--timeout", seconds, socket: "/x").finish().status == 2)
+    }
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// What is said when the daemon is not there, and when the words are wrong.
 @Suite struct UnreachableTests {
-  @Test(arguments: ["ask hi", "send", "ping", "status"])
+  @Test(arguments: ["ask hi", "send", "ping", "status", "reload", "drain"])
   func absentDaemonIsNamedWithTheWayToStartIt(_ command: String) {
     let words = command.split(separator: " ").map { String($0) } + ["--socket", "/nowhere/x.sock"]
     let ending = Program(arguments: words, socket: nil).finish()
@@ -18,7 +18,7 @@ import Testing
 
   @Test func socketThatNobodyListensAtIsNamed() {
     let path = NSTemporaryDirectory() + "/hotline-\(UInt64.random(in: 0...UInt64.max))"
-    close(UnixSocket.bound(to: path))
+    close(ListeningSocket.bound(to: path))
     defer { unlink(path) }
     let ending = Program("ask", "hi", socket: path).finish()
     #expect(ending.status == 69)
@@ -29,7 +29,7 @@ import Testing
   @Test(.enabled(if: getuid() != 0, "root may open everything"))
   func socketThatMayNotBeOpenedIsNamed() {
     let path = NSTemporaryDirectory() + "/hotline-\(UInt64.random(in: 0...UInt64.max))"
-    let listener = UnixSocket.listen(at: path)
+    let listener = ListeningSocket.listen(at: path)
     chmod(path, 0)
     defer {
       unlink(path)
@@ -108,7 +108,9 @@ import Testing
   @Test func helpListsEveryStatusAndCommand() {
     let ending = Program("--help").finish()
     #expect(ending.status == 0)
-    for word in ["ask", "send", "ping", "status", "get-sockname", " 69 ", " 75 ", " 130 "] {
+    for word in [
+      "ask", "send", "ping", "status", "reload", "drain", "get-sockname", " 69 ", " 75 ", " 130 ",
+    ] {
       #expect(ending.output.contains(word))
     }
     #expect(Program("ask", "--help").finish().output.contains("  78  configuration"))

@@ -10,6 +10,10 @@ package struct CommandLineOptions: Hashable, Sendable {
   package var logLevel: String?
   /// `--check-config`: tell what is wrong and end.
   package var checkConfig = false
+  /// `--doctor`: try every step to every upstream, say how it went, and end.
+  package var doctor = false
+  /// `--json`: the doctor's report as JSON.
+  package var json = false
 
   package init() {}
 }

@@ -1,5 +1,6 @@
 import HotlineCore
 import HotlineSystem
+import HotlineTransport
 import Logging
 
 extension Configuration {
@@ -22,6 +23,7 @@ extension Configuration {
     }
     reader.checkEvents(upstreams, limits)
     for index in upstreams.indices {
+      reader.applyProxyOfEnvironment(to: &upstreams[index])
       reader.addKeyPlaces(to: &upstreams[index], isDefault: index == defaultIndex)
     }
     let logLevel = reader.logLevel()
@@ -75,7 +77,7 @@ extension ConfigurationReader {
   /// `--url`, `--api-key-file` and `--ca-file` are the default upstream's.
   mutating func applyFlags(to upstream: inout UpstreamConfiguration) {
     if let text = options.url {
-      do throws(UpstreamURL.Problem) {
+      do throws(UpstreamAddress.Invalid) {
         upstream.endpoint = try UpstreamURL(text)
         origins["upstream.\(upstream.name).url"] = .flag
       } catch {

@@ -1,4 +1,6 @@
 import HotlineCore
+import HotlineTLS
+import HotlineTransport
 import Logging
 
 /// What the daemon runs by: the configuration file, the environment and the flags, checked.
@@ -52,6 +54,14 @@ package struct UpstreamConfiguration: Hashable, Sendable {
     case anywhere
   }
 
+  /// Whether messages are compressed: permessage-deflate, RFC 7692.
+  package enum Compression: String, Hashable, Sendable, CaseIterable {
+    /// Where the server takes it up.
+    case auto
+    /// It is not offered.
+    case off
+  }
+
   /// A header of the upgrade request, beside the handshake's own.
   package struct Header: Hashable, Sendable {
     package var name: String
@@ -73,11 +83,28 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   package var continuation: Continuation
   /// PEM file of the certificate authorities to trust instead of the system's.
   package var caFile: String?
+  /// PEM file of authorities to trust beside those.
+  package var caFileExtra: String?
+  package var clientIdentity: TLSSettings.ClientIdentity?
+  /// If not empty, one of these keys has to be in the server's chain.
+  package var pins: [TLSPin] = []
+  package var tlsMin = TLSSettings.Version.tls12
+  /// What it is reached through; its user and password are in it.
+  package var proxy: ProxyAddress?
+  /// The configuration does not say what it is reached through.
+  var usesProxyOfEnvironment = true
+  package var compression = Compression.auto
   package var limits: UpstreamLimits
   package var keyPolicy: KeyPolicy
 
   /// As configured. Its query may hold secrets: print ``UpstreamURL/displayed`` instead.
   package var url: String { endpoint.text }
+
+  var tls: TLSSettings {
+    TLSSettings(
+      trust: caFile.map { .caFile($0) } ?? .system, caFileExtra: caFileExtra,
+      clientIdentity: clientIdentity, pins: pins, leastVersion: tlsMin)
+  }
 
   init(name: String, preset: Preset) {
     self.name = name

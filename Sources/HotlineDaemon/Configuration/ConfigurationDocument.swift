@@ -110,7 +110,9 @@ struct ConfigurationDocument {
     let path = duplicate.first.path
     let again = duplicate.statements[0]
     var message = "stands here again"
-    if !again.isHeader, Schema.isKnown(path), !Showable.isSecret(path), path.last != "url" {
+    if !again.isHeader, Schema.isKnown(path), !Showable.isSecret(path),
+      !["url", "proxy"].contains(path.last)
+    {
       let value = String(decoding: bytes[again.value], as: UTF8.self)
       message += ", as " + Showable.quoted(trimmed(value))
     }

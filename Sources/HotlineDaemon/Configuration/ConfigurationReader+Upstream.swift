@@ -1,5 +1,6 @@
 import HotlineCore
 import HotlineSystem
+import HotlineTransport
 import TOMLKit
 
 extension ConfigurationReader {
@@ -55,7 +56,7 @@ extension ConfigurationReader {
     let preset = preset(&reader)
     var upstream = UpstreamConfiguration(name: name, preset: preset)
     if let text = reader.string("url", such: "wss://HOST/PATH") {
-      do throws(UpstreamURL.Problem) {
+      do throws(UpstreamAddress.Invalid) {
         upstream.endpoint = try UpstreamURL(text)
       } catch {
         reader.reject("url", Self.described(text, error, isSecret: reader.shown("url", "").isEmpty))
@@ -71,7 +72,11 @@ extension ConfigurationReader {
     if let continuation = reader.choice("continuation", UpstreamConfiguration.Continuation.self) {
       upstream.continuation = continuation
     }
-    upstream.caFile = path("ca_file", &reader, such: "ca.pem") ?? upstream.caFile
+    readTLS(&reader, into: &upstream)
+    readProxy(&reader, into: &upstream)
+    if let compression = reader.choice("compression", UpstreamConfiguration.Compression.self) {
+      upstream.compression = compression
+    }
     reader.read(Schema.upstream, into: &upstream.limits)
     if let cancel = reader.choice("cancel", CancelPolicy.self) { upstream.limits.cancel = cancel }
     checkConnections(upstream.limits, &reader)
@@ -81,7 +86,9 @@ extension ConfigurationReader {
   }
 
   /// The message about a URL, with no part of it that may be secret.
-  static func described(_ text: String, _ problem: UpstreamURL.Problem, isSecret: Bool) -> String {
+  static func described(
+    _ text: String, _ problem: UpstreamAddress.Invalid, isSecret: Bool
+  ) -> String {
     let shown = isSecret ? "" : Showable.quoted(UpstreamURL.displayed(text)) + " "
     return shown + problem.explanation
   }

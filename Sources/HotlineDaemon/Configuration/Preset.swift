@@ -13,9 +13,7 @@ struct Preset: Sendable {
   /// What an upstream without `preset` has. Its limits are the defaults of ``UpstreamLimits``.
   static let smartAIPI = Preset(
     name: "smart-aipi",
-    endpoint: UpstreamURL(
-      text: "wss://api.smartaipi.com/v1/realtime", isSecure: true, host: "api.smartaipi.com",
-      port: 443, target: "/v1/realtime"),
+    endpoint: UpstreamURL(known: "wss://api.smartaipi.com/v1/realtime"),
     headers: [.init(name: "OpenAI-Beta", value: "realtime=v1")],
     envelope: .nested,
     storeFalse: true,

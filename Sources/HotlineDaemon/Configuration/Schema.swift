@@ -22,6 +22,8 @@ enum Schema {
   static let socket: [LimitSetting<Limits>] = [
     .init("clients_max", .count(\.clientsMax, 1...65_536)),
     .init("line_bytes_max", .bytes(\.lineBytesMax, kibibyte...gibibyte)),
+    // At most half of what an event may have, for servers send requests back in their events.
+    .init("nesting_max", .count(\.nestingMax, 8...256)),
     .init("requests_per_client_max", .count(\.requestsPerClientMax, 1...65_536)),
     .init("buffer_bytes_max", .bytes(\.bufferBytesMax, kibibyte...(4 * gibibyte))),
     .init("memory_max", .bytes(\.memoryBytesMax, mebibyte...(1024 * gibibyte))),
@@ -36,7 +38,7 @@ enum Schema {
   static let upstream: [LimitSetting<UpstreamLimits>] = [
     .init("connections_warm", .count(\.connectionsWarm, 0...1024)),
     .init("connections_max", .count(\.connectionsMax, 1...1024)),
-    .init("lanes", .count(\.lanes, 1...1)),
+    .init("lanes", .count(\.lanes, 1...LaneName.countMax)),
     .init("dials_max", .count(\.dialsMax, 1...64)),
     .init("connect_timeout", .duration(\.connectTimeout, .milliseconds(100)...(5 * minute))),
     .init("ping_interval", .duration(\.pingInterval, .milliseconds(100)...hour)),
@@ -60,7 +62,8 @@ enum Schema {
   static let upstreamKeys =
     [
       "preset", "url", "api_key_file", "api_key", "headers", "envelope", "ca_file",
-      "continuation", "store_false", "cancel",
+      "continuation", "store_false", "cancel", "ca_file_extra", "client_certificate", "client_key",
+      "pin_sha256", "tls_min", "proxy", "compression",
     ] + upstream.map(\.key)
 
   /// Bytes of the configuration file.
@@ -72,6 +75,7 @@ enum Schema {
   static let modelCharacters = 1...256
   static let instructionsCharacters = 1...262_144
   static let headersMax = 64
+  static let pinsMax = 32
   static let headerValueBytesMax = 8192
 
   /// Whether a full key is one of the configuration's own, so that its value may be shown.

@@ -3,7 +3,8 @@ import HotlineSystem
 
 /// What the configuration is read from besides the flags, so that tests can stand in for it.
 package struct Surroundings: Sendable {
-  /// The variables that matter. `HOTLINE_API_KEY` is not among them: it is read as a secret.
+  /// The variables that matter. `HOTLINE_API_KEY` is not among them: it is read as a secret. Those
+  /// of a proxy may have a password in them: not to be printed.
   package var environment: [String: String]
   /// The home directory, for `~/`.
   package var home: String?
@@ -25,9 +26,10 @@ package struct Surroundings: Sendable {
 
   /// This process's own. At start, before other threads change the environment.
   package static var process: Surroundings {
-    let names = [
-      "HOTLINE_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "HOME",
-    ]
+    let names =
+      [
+        "HOTLINE_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "HOME",
+      ] + ConfigurationReader.proxyVariables + ConfigurationReader.bypassVariables
     var environment: [String: String] = [:]
     for name in names {
       environment[name] = getenv(name).map { String(cString: $0) }

@@ -51,6 +51,18 @@ struct TableReader {
     value(key, .bool, "true or false")?.bool
   }
 
+  /// The strings of the array under `key`; `nil` where it is none, or has something else in it.
+  mutating func strings(_ key: String, such example: String) -> [String]? {
+    let wanted = "an array of strings such as [\"\(example)\"]"
+    guard let array = value(key, .array, wanted)?.array else { return nil }
+    let texts = array.compactMap { $0.tomlValue.type == .string ? $0.tomlValue.string : nil }
+    guard texts.count == array.count else {
+      reject(key, "has something else than a string in it, but has to be \(wanted)")
+      return nil
+    }
+    return texts
+  }
+
   /// The table under `key`.
   mutating func subtable(_ key: String) -> TOMLTable? {
     value(key, .table, "a table, [\(Showable.path(path + [key]))]")?.table

@@ -14,12 +14,14 @@ extension DaemonLoop {
     switch action {
     case .accept(let number, let madeID): accept(number, madeID: madeID)
     case .refuse(let client, let error): refuse(client, error)
-    case .send(let number, let connection, _): send(number, on: connection)
-    case .forward(_, let connection, _, let responseID): forward(to: connection, responseID)
+    case .send(let number, let connection, let lane): send(number, on: connection, lane)
+    case .forward(_, let connection, let lane, let responseID):
+      forward(to: connection, lane, responseID)
     case .deliver(let number): deliver(number)
     case .notifyQueued(let number, let position, let reason):
       notifyQueued(number, position, reason)
     case .finish(let number, let error, let completion): finish(number, error, completion)
+    case .answer(let number, let error): answer(number, error)
     case .dial(let connection, let upstream): dial(connection, upstream)
     case .sendPing(let connection, let id): links[connection]?.handler?.ping(id: id)
     case .closeConnection(let connection, let reason): close(connection, reason)
@@ -31,38 +33,45 @@ extension DaemonLoop {
   // MARK: Requests
 
   private func accept(_ number: RequestNumber, madeID: ByteString?) {
-    guard case .request(let client, let request, let message, let spelling) = atHand else {
+    guard case .request(let client, let request, let line, let spelling) = atHand else {
       preconditionFailure("a request was accepted that no line brought")
     }
     let idSpelling = spelling ?? madeID.map { JSONString.spelling(of: $0) } ?? []
     onChange?()
     requests[number] = RequestRecord(
       number: number, client: client, idSpelling: idSpelling,
-      tag: request.options.tag?.description, message: message.withoutSlack(), ledger: ledger)
+      tag: request.options.tag?.description, line: line.withoutSlack(), body: request.body,
+      ledger: ledger)
   }
 
-  private func send(_ number: RequestNumber, on connection: ConnectionNumber) {
+  private func send(_ number: RequestNumber, on connection: ConnectionNumber, _ lane: Int?) {
     guard let record = requests[number], let link = links[connection],
-      let handler = link.handler, let message = record.message
+      let handler = link.handler, let line = record.line
     else { preconditionFailure("a request or a connection to send on is gone") }
-    link.running = record
-    handler.send(message, token: number.rawValue)
+    if let before = record.connection { links[before]?.ended(record) }
+    record.connection = connection
+    link.began(record, on: lane)
+    // Where others run beside it nobody's server is held up.
+    if link.running == nil { release(link) }
+    let message = link.dialect.message(forAccepted: record.body, lane: lane)
+    handler.send(OutboundMessage(line: line, message), token: number.rawValue)
   }
 
   /// Control messages that may wait for one server to read on.
   private static let controlMessagesUnsentMax = 16
 
-  private func forward(to connection: ConnectionNumber, _ responseID: ByteString) {
+  private func forward(
+    to connection: ConnectionNumber, _ lane: Int?, _ responseID: ByteString
+  ) {
     guard case .control(let client, let control, let line) = atHand, let link = links[connection]
     else { preconditionFailure("a control message was forwarded that no line brought") }
-    let dialect = upstreams[link.upstream.rawValue].dialect
     do throws(HotlineError) {
       guard link.handler?.messagesUnsent ?? 0 < Self.controlMessagesUnsentMax else {
         throw HotlineError(
           .queueFull, "the server does not take control messages as fast as they come; wait",
           origin: .upstream, isRetryable: true)
       }
-      let message = try dialect.message(for: control, responseID: responseID)
+      let message = try link.dialect.message(for: control, responseID: responseID, lane: lane)
       let copy = line.withoutSlack()
       link.handler?.send(OutboundMessage(line: copy, message), token: 0)
     } catch {
@@ -93,11 +102,11 @@ extension DaemonLoop {
       preconditionFailure("a request ended twice")
     }
     onChange?()
-    if let connection = completion.connection, links[connection]?.running === record {
-      links[connection]?.running = nil
-      if let link = links[connection] { release(link) }
+    if let connection = record.connection, let link = links[connection], link.holds(record) {
+      link.ended(record)
+      release(link)
     }
-    record.releaseMessage()
+    record.releaseLine()
     logEnd(record, error, completion)
     guard let client = record.client else { return }
     write(to: client) { bytes in
@@ -163,7 +172,7 @@ extension DaemonLoop {
 
   private func dial(_ connection: ConnectionNumber, _ upstream: UpstreamIndex) {
     let runtime = upstreams[upstream.rawValue]
-    let link = UpstreamLink(connection, of: upstream)
+    let link = UpstreamLink(connection, of: upstream, runtime)
     links[connection] = link
     link.handler = dialer.dial(
       connection, to: runtime.endpoint, options: runtime.options, delegate: self)
@@ -171,7 +180,7 @@ extension DaemonLoop {
 
   private func close(_ connection: ConnectionNumber, _ reason: CloseReason) {
     guard let link = links[connection] else { return }
-    link.running = nil
+    link.allEnded()
     log.log(
       level: reason.isRoutine ? .debug : .notice, "upstream connection closed by the daemon",
       metadata: [
@@ -182,7 +191,7 @@ extension DaemonLoop {
     case .pongTimeout: link.handler?.drop(reason.rawValue)
     case .unexpectedEvent: link.handler?.close(code: 1002, reason: reason.rawValue)
     case .idleLimit, .ageLimit, .surplus, .abandoned, .abandonedTimeout, .refusedByServer,
-      .errorInResponse, .steered, .shutdown:
+      .errorInResponse, .steered, .reloaded, .shutdown:
       link.handler?.close(code: 1000, reason: "")
     }
   }
@@ -191,7 +200,7 @@ extension DaemonLoop {
 extension CloseReason {
   fileprivate var isRoutine: Bool {
     switch self {
-    case .idleLimit, .ageLimit, .surplus, .abandoned, .steered, .shutdown: true
+    case .idleLimit, .ageLimit, .surplus, .abandoned, .steered, .reloaded, .shutdown: true
     case .pongTimeout, .abandonedTimeout, .unexpectedEvent, .refusedByServer, .errorInResponse:
       false
     }

@@ -37,7 +37,16 @@ extension DaemonLoop: ClientHandlerDelegate {
 
   func clientSent(_ client: ClientHandler, line: ByteBuffer) {
     batchBegan()
-    step(.line(client, line, line.withUnsafeReadableBytes { ClientMessage.parse($0) }))
+    let message = line.withUnsafeReadableBytes {
+      ClientMessage.parse($0, limits: messageLimits)
+    }
+    step(.line(client, line, message))
+  }
+
+  private var messageLimits: ClientMessage.Limits {
+    var messageLimits = ClientMessage.Limits()
+    messageLimits.depthMax = limits.nestingMax
+    return messageLimits
   }
 
   func clientSentTooLong(_ client: ClientHandler) {
@@ -73,6 +82,7 @@ extension DaemonLoop: ClientHandlerDelegate {
       hangUpHint.clientClosed(client, name, halfClosedAt: halfClosedAt, at: now, log)
     }
     step(.clientClosed(client))
+    forgetCommands(of: client)
     clients[client.number] = nil
     batchEnded()
     onGone?()
@@ -104,6 +114,10 @@ extension DaemonLoop: ClientHandlerDelegate {
     case .status(let echo):
       let status = StatusLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
       writeOwn(to: client) { status.append(to: &$0) }
+    case .drain(let echo):
+      drainRequested(echo.map(line.bytes), by: client, at: now)
+    case .reload(let echo):
+      reloadRequested(echo.map(line.bytes), by: client)
     case .refused(let error, let spelling):
       refuse(error, echo: spelling.map(line.bytes), to: client)
     }
@@ -121,7 +135,8 @@ extension DaemonLoop: ClientHandlerDelegate {
     let spelling = request.idSpelling.map(line.bytes)
     atHand = .line(client, idSpelling: spelling)
     guard let upstream = upstreamIndex(of: request) else {
-      let names = upstreams.map(\.configuration.name).joined(separator: ", ")
+      let names = upstreams.filter { !$0.isRemoved }.map(\.configuration.name)
+        .joined(separator: ", ")
       let error = HotlineError(
         .unknownUpstream, "no upstream of that name is configured; there are: \(names)",
         origin: .client, param: "hotline.upstream")
@@ -129,9 +144,12 @@ extension DaemonLoop: ClientHandlerDelegate {
       return
     }
     do throws(HotlineError) {
-      let dialect = upstreams[upstream.rawValue].dialect
-      let message = OutboundMessage(line: line, try dialect.message(for: request.body))
-      atHand = .request(client, request, message, idSpelling: spelling)
+      // The message that is sent is made when the connection is known that takes it.
+      let runtime = upstreams[upstream.rawValue]
+      let hasLanes = runtime.configuration.limits.lanes > 1
+      let longestLane = hasLanes ? LaneName.countMax - 1 : nil
+      _ = try runtime.dialect.message(for: request.body, lane: longestLane)
+      atHand = .request(client, request, line, idSpelling: spelling)
     } catch {
       perform(broker.requestRefused(error, from: client.number))
       return
@@ -153,6 +171,7 @@ extension NewRequest {
     self.init(id: request.id, upstream: upstream)
     conversation = request.options.conversation
     previousResponseID = request.previousResponseID
+    promptCacheKey = request.promptCacheKey
     priority =
       switch request.options.priority {
       case .interactive: .interactive

@@ -36,8 +36,9 @@ extension DaemonLoop: UpstreamHandlerDelegate {
       step(.event(connection, .unusable(message, isBinary: isBinary)))
       return
     }
-    if envelope.isPlainProgress, let record = link.running,
-      deliverProgress(envelope, message, of: record, on: link)
+    let lane = envelope.lane(in: message)
+    if envelope.isPlainProgress, let record = link.record(on: lane),
+      deliverProgress(envelope, message, of: record, on: link, lane)
     {
       return
     }
@@ -49,12 +50,12 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   /// - Returns: false if it is not so plain.
   private func deliverProgress(
     _ envelope: UpstreamEnvelope, _ message: UnsafeRawBufferPointer, of record: RequestRecord,
-    on link: UpstreamLink
+    on link: UpstreamLink, _ lane: LaneReference
   ) -> Bool {
     let client = record.client
     switch broker.progressArrived(
-      isText: envelope.kind == .text, on: link.number, of: link.upstream,
-      unreadBytes: unreadBytes(on: link), at: now)
+      isText: envelope.kind == .text, on: link.number, of: link.upstream, lane: lane,
+      unreadBytes: unreadBytes(on: link, for: record), at: now)
     {
     case .unusual:
       return false
@@ -72,15 +73,30 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     _ event: UpstreamEvent, on connection: ConnectionNumber, at now: MonotonicInstant
   ) {
     guard let link = links[connection] else { return }
-    let running = link.running
+    let facts = event.facts
+    let record = link.record(on: facts.lane)
     atHand = .event(event)
-    perform(
-      broker.eventArrived(
-        event.facts, on: connection, of: link.upstream,
-        unreadBytes: unreadBytes(on: link), at: now))
+    let actions = broker.eventArrived(
+      facts, on: connection, of: link.upstream,
+      unreadBytes: unreadBytes(on: link, of: facts.lane), at: now)
+    if actions.contains(.closeConnection(connection, .unexpectedEvent)) {
+      logUnexpected(event, on: link)
+    }
+    perform(actions)
     // Once its response has begun a request is never sent again; whether this event was believed to
     // be of it is known only now.
-    if event.isOfResponse, let running, link.running === running { running.releaseMessage() }
+    if event.isOfResponse, let record, link.holds(record) { record.releaseLine() }
+  }
+
+  /// What it was that costs a connection: names and ids, never what the event says.
+  private func logUnexpected(_ event: UpstreamEvent, on link: UpstreamLink) {
+    log.notice(
+      "an upstream event is of no response that runs",
+      metadata: event.evidence(link.redactor).merging(
+        [
+          "upstream": "\(upstreams[link.upstream.rawValue].configuration.name)",
+          "connection": "\(link.number.rawValue)", "running": "\(link.runningInWords)",
+        ]) { _, own in own })
   }
 
   func upstreamPong(_ connection: ConnectionNumber, pingID: UInt64) {

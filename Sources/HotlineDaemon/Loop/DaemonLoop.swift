@@ -30,20 +30,28 @@ final class DaemonLoop {
     case networkChanged
     case deadlineReached
     case started
+    case configurationRead(Result<ConfigurationLoader.Loaded, ConfigurationError>)
   }
 
   let eventLoop: any EventLoop
-  let upstreams: [UpstreamRuntime]
-  let upstreamsByName: [ByteString: UpstreamIndex]
-  let defaultUpstream: UpstreamIndex
-  let limits: Limits
-  let log: Logger
+  /// What it runs by; a reload replaces it.
+  var configuration: Configuration
+  var limits: Limits { configuration.limits }
+  /// All that there ever were, by ``HotlineCore/UpstreamIndex``.
+  var upstreams: [UpstreamRuntime]
+  /// Those that requests may go to.
+  private(set) var upstreamsByName: [ByteString: UpstreamIndex] = [:]
+  private(set) var defaultUpstream = UpstreamIndex(0)
+  /// Reads the configuration again; to be set before anything may ask for that.
+  var loader: ConfigurationLoader?
+  var log: Logger
   let startedAt: MonotonicInstant
   /// Called once, when everything accepted is finished.
   var onStop: (() -> Void)?
   /// Called when something that a status line shows may have changed.
   var onChange: (() -> Void)?
-
+  /// Called with true when the configuration begins to be read again, with false when that is over.
+  var onReload: ((_ isReading: Bool) -> Void)?
   /// Called when a client or a connection is gone.
   var onGone: (() -> Void)?
 
@@ -55,6 +63,12 @@ final class DaemonLoop {
   let ledger: MemoryLedger
   let dialer: UpstreamDialer
   var nextClient: UInt64 = 1
+  /// Lines that are answered later than they came.
+  var commands: [CommandNumber: PendingCommand] = [:]
+  var nextCommand: UInt64 = 1
+  var reloads = ReloadQueue()
+  /// The daemon was told to end.
+  private(set) var isTerminating = false
 
   /// Clients with lines to flush.
   private var dirty: [ClientHandler] = []
@@ -76,7 +90,7 @@ final class DaemonLoop {
 
   enum AtHand {
     case nothing
-    case request(ClientHandler, ClientRequest, OutboundMessage, idSpelling: [UInt8]?)
+    case request(ClientHandler, ClientRequest, ByteBuffer, idSpelling: [UInt8]?)
     case control(ClientHandler, ForwardedMessage, ByteBuffer)
     case line(ClientHandler, idSpelling: [UInt8]?)
     case event(UpstreamEvent)
@@ -87,20 +101,28 @@ final class DaemonLoop {
     log: Logger, ownerUID: UInt32, seed: UInt64
   ) {
     self.eventLoop = eventLoop
+    self.configuration = configuration
     self.upstreams = upstreams
     self.log = log
-    limits = configuration.limits
-    defaultUpstream = UpstreamIndex(configuration.defaultUpstream)
-    upstreamsByName = Dictionary(
-      uniqueKeysWithValues: upstreams.enumerated().map { index, upstream in
-        (ByteString(upstream.configuration.name.utf8), UpstreamIndex(index))
-      })
     broker = Broker(
       limits: configuration.limits, upstreams: upstreams.map(\.configuration.settings),
       ownerUID: ownerUID, seed: seed)
     ledger = MemoryLedger(limit: configuration.limits.memoryBytesMax)
     dialer = UpstreamDialer(eventLoop: eventLoop)
     startedAt = Self.instant
+    nameUpstreams(default: configuration.upstreams[configuration.defaultUpstream].name)
+  }
+
+  /// Makes the upstreams that are configured known by their names.
+  func nameUpstreams(default name: String) {
+    upstreamsByName = [:]
+    for (index, upstream) in upstreams.enumerated() where !upstream.isRemoved {
+      upstreamsByName[ByteString(upstream.configuration.name.utf8)] = UpstreamIndex(index)
+    }
+    guard let index = upstreamsByName[ByteString(name.utf8)] else {
+      preconditionFailure("the default upstream is not among the upstreams")
+    }
+    defaultUpstream = index
   }
 
   // MARK: Time
@@ -157,6 +179,7 @@ final class DaemonLoop {
       atHand = .line(client, idSpelling: nil)
       perform(broker.clientConnected(client.number, uid: client.uid, at: now))
     case .clientHalfClosed(let client):
+      guard !awaitsReload(client) else { break }
       perform(broker.clientHalfClosed(client.number, at: now))
     case .clientClosed(let client):
       perform(broker.clientClosed(client.number, at: now))
@@ -171,6 +194,8 @@ final class DaemonLoop {
     case .opened, .pong, .closed:
       handleConnection(input, at: now)
     case .terminationRequested:
+      isTerminating = true
+      refuseReloads()
       perform(broker.terminationRequested(at: now))
     case .networkChanged:
       perform(broker.networkChanged(at: now))
@@ -178,6 +203,8 @@ final class DaemonLoop {
       perform(broker.deadlineReached(at: now))
     case .started:
       perform(broker.started(at: now))
+    case .configurationRead(let result):
+      configurationRead(result, at: now)
     }
     atHand = .nothing
     // One giant line must not cost its memory for ever.
@@ -247,14 +274,5 @@ final class DaemonLoop {
     }
     dirty.removeAll(keepingCapacity: true)
     isFlushing = false
-  }
-}
-
-extension UpstreamConfiguration {
-  /// What the core needs of it.
-  var settings: UpstreamSettings {
-    UpstreamSettings(
-      name: name, limits: limits,
-      continuation: continuation == .connection ? .connection : .anywhere)
   }
 }

@@ -1,5 +1,6 @@
 import HotlineCore
 import HotlineSystem
+import HotlineTLS
 import HotlineTransport
 import HotlineWire
 
@@ -46,14 +47,17 @@ struct StatusLine {
   private func appendUpstreams(_ line: inout JSONWriter) {
     line.name("upstreams")
     line.beginArray()
-    for upstream in snapshot.upstreams {
-      let configuration = daemon.upstreams[upstream.index.rawValue].configuration
+    for upstream in snapshot.upstreams where isShown(upstream) {
+      let runtime = daemon.upstreams[upstream.index.rawValue]
+      let configuration = runtime.configuration
       line.beginObject()
       line.member("name", configuration.name)
       line.member("url", configuration.endpoint.displayed)
+      line.member("proxy", configuration.proxy?.description)
       line.member("default", upstream.index == daemon.defaultUpstream)
       line.member("state", upstream.state.rawValue)
       line.member("last_error", upstream.lastFailure?.detail)
+      appendHandshakes(runtime.endpoint.tls?.handshakes, to: &line)
       line.member("waiting", upstream.waiting)
       line.member("connections_warm", configuration.limits.connectionsWarm)
       line.member("connections_max", configuration.limits.connectionsMax)
@@ -66,8 +70,25 @@ struct StatusLine {
     line.endArray()
   }
 
+  /// `null` for plain `ws`.
+  private func appendHandshakes(_ counts: TLSHandshakeCounts?, to line: inout JSONWriter) {
+    line.name("tls")
+    guard let counts else { return line.null() }
+    line.beginObject()
+    line.member("handshakes", counts.all)
+    line.member("resumed", counts.resumed)
+    line.endObject()
+  }
+
+  /// One that a reload has removed is shown while something of it goes on.
+  private func isShown(_ upstream: Snapshot.Upstream) -> Bool {
+    let isRemoved = daemon.upstreams[upstream.index.rawValue].isRemoved
+    return !isRemoved || !upstream.connections.isEmpty || upstream.waiting > 0
+  }
+
   private func append(_ connection: Snapshot.Connection, to line: inout JSONWriter) {
-    let facts = daemon.links[connection.number]?.facts
+    let link = daemon.links[connection.number]
+    let facts = link?.facts
     line.beginObject()
     line.member("number", connection.number.rawValue)
     line.member("state", connection.state.rawValue)
@@ -79,6 +100,15 @@ struct StatusLine {
     line.member("lanes_busy", connection.lanesBusy)
     line.member("tls_version", facts?.tlsVersion)
     line.member("tls_resumed", facts?.isTLSResumed)
+    line.name("headers")
+    line.beginObject()
+    for header in facts?.headers ?? [] {
+      line.name(text: header.name)
+      line.string(header.value)
+    }
+    line.endObject()
+    line.member("deflate", facts.map { $0.deflate != nil })
+    line.member("saved_bytes", link?.handler?.bytesSaved)
     line.endObject()
   }
 

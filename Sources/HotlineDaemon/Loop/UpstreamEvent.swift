@@ -1,6 +1,7 @@
 import HotlineCore
 import HotlineTransport
 import HotlineWire
+import Logging
 
 /// One message of an upstream while it is at hand: its bytes belong to the read that brought them.
 enum UpstreamEvent {
@@ -35,10 +36,12 @@ enum UpstreamEvent {
       case .notice: .notice
       }
     var facts = EventFacts(kind, isResponseEvent: envelope.isResponseEvent)
+    facts.lane = envelope.lane(in: message)
     facts.responseID = envelope.responseID?.decoded(in: message)
     if case .terminal = kind { facts.usage = envelope.usage.map { ByteString(message[$0]) } }
     if kind == .error {
       facts.errorCode = envelope.failure.code?.decoded(in: message)
+      facts.errorParam = envelope.failure.param?.decoded(in: message)
       facts.errorDetail = errorDetail(envelope.failure, message)
     }
     return facts
@@ -52,6 +55,24 @@ enum UpstreamEvent {
       text.map { visibleText($0.decoded(in: message).bytes.prefix(256)) }
     }
     return parts.isEmpty ? "an error without words" : parts.joined(separator: ": ")
+  }
+
+  /// Characters of a name or an id that the log repeats.
+  private static let evidenceCharactersMax = 64
+
+  /// Its type, lane and response, made safe to log; nothing of what it says.
+  func evidence(_ redactor: SecretRedactor) -> Logger.Metadata {
+    guard case .event(let envelope, let message) = self else { return ["event": "no event at all"] }
+    let names = [
+      "event": envelope.type, "lane": envelope.streamID, "response": envelope.responseID,
+    ]
+    return names.mapValues { text in
+      guard let text else { return "none" }
+      let count = Self.evidenceCharactersMax
+      let (opening, isWhole) = text.opening(count + redactor.lookaheadBytes, in: message)
+      let shown = redactor.show(opening.bytes, bytesMax: count)
+      return "\(shown)\(isWhole && opening.bytes.count <= count ? "" : "…")"
+    }
   }
 
   func write(to client: ClientHandler, idSpelling: [UInt8], scratch: inout [UInt8]) {
@@ -81,9 +102,16 @@ enum UpstreamEvent {
 }
 
 extension UpstreamEnvelope {
-  /// A `response.*` progress event that names neither a response nor a lane.
+  /// The lane that it says it is of.
+  func lane(in message: UnsafeRawBufferPointer) -> LaneReference {
+    guard let streamID else { return .none }
+    guard streamID.hasEscapes else { return LaneName.reference(to: message[streamID.contents]) }
+    return LaneName.reference(to: streamID.decoded(in: message).bytes)
+  }
+
+  /// A `response.*` progress event that names no response.
   var isPlainProgress: Bool {
-    guard isResponseEvent, responseID == nil, streamID == nil else { return false }
+    guard isResponseEvent, responseID == nil else { return false }
     switch kind {
     case .text, .progress: return true
     case .terminal, .error, .notice: return false

@@ -1,0 +1,135 @@
+import Glibc
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import NIOCore
+import NIOPosix
+
+/// `hotlined --doctor`: goes the way to every upstream step by step, and says how far it gets.
+struct Doctor {
+  private let options: CommandLineOptions
+  private let surroundings: Surroundings
+
+  init(_ options: CommandLineOptions, _ surroundings: Surroundings) {
+    self.options = options
+    self.surroundings = surroundings
+  }
+
+  /// Prints the report to standard output. On the main thread; blocks.
+  ///
+  /// - Returns: the exit status, 0 if all is well.
+  func run() -> Int32 {
+    let report = examine()
+    let bytes = options.json ? report.json : Array(report.text.utf8)
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      guard count > 0 else { return Daemon.ExitStatus.failure }
+      rest = rest.dropFirst(count)
+    }
+    return report.isGood ? Daemon.ExitStatus.success : Daemon.ExitStatus.failure
+  }
+
+  func examine() -> DoctorReport {
+    let began = NIODeadline.now()
+    let configuration: Configuration
+    do throws(ConfigurationError) {
+      // No socket is needed for this.
+      configuration = try Configuration.load(options, in: surroundings, socketIsPassed: true)
+    } catch {
+      return DoctorReport(
+        configuration: .bad(
+          "configuration", .since(began), error.problems.map(\.description).joined(separator: "; "),
+          remedy: "each problem names what would do; see hotline.toml(5)"))
+    }
+    let file = configuration.file ?? "no file, so the defaults hold"
+    var report = DoctorReport(configuration: .good("configuration", .since(began), file))
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    for index in configuration.upstreams.indices {
+      let upstream = configuration.upstreams[index]
+      report.upstreams.append(
+        .init(
+          name: upstream.name, url: upstream.endpoint.displayed,
+          steps: steps(to: upstream, at: index, of: configuration, on: group.next())))
+    }
+    try? group.syncShutdownGracefully()
+    return report
+  }
+
+  private func steps(
+    to upstream: UpstreamConfiguration, at index: Int, of configuration: Configuration,
+    on loop: any EventLoop
+  ) -> [DoctorStep] {
+    let (key, keyStep) = key(of: upstream, at: index, in: configuration)
+    var steps = [keyStep]
+    let began = NIODeadline.now()
+    let runtime: UpstreamRuntime
+    do throws(StartError) {
+      runtime = try UpstreamRuntime(upstream, key: key, defaults: configuration.defaults)
+    } catch {
+      steps.append(
+        .bad(
+          "settings", .since(began), "\(error.path): \(error.explanation)",
+          remedy: "correct this key of the configuration"))
+      return steps + DoctorSteps.afterSettings(upstream).map { .skipped($0) }
+    }
+    steps.append(nameStep(upstream))
+    if steps.last?.isBad == true {
+      return steps + DoctorSteps.afterName(upstream).map { .skipped($0) }
+    }
+    guard let first = try? DoctorProbe.run(runtime, on: loop).wait() else { return steps }
+    // A second connection shows whether the first one's ticket is taken.
+    let second =
+      first.facts == nil || !upstream.endpoint.isSecure
+      ? nil : try? DoctorProbe.run(runtime, on: loop).wait()
+    return steps + DoctorSteps(upstream, first, second).all
+  }
+
+  // MARK: Steps before the dial
+
+  private func key(
+    of upstream: UpstreamConfiguration, at index: Int, in configuration: Configuration
+  ) -> (Secret?, DoctorStep) {
+    let began = NIODeadline.now()
+    guard case .lookup = upstream.keyPolicy else {
+      return (nil, .good("key", nil, "none is wanted"))
+    }
+    // Each upstream by itself, so that one without a key does not hide another's.
+    var own = configuration
+    own.upstreams = [upstream]
+    own.defaultUpstream = index == configuration.defaultUpstream ? 0 : -1
+    do throws(ConfigurationError) {
+      let secret = try UpstreamKeys(for: own, in: surroundings).secrets[upstream.name]
+      let end = secret?.lastFour ?? ""
+      let detail = end.isEmpty ? "there is one (too short to show any of it)" : "ends in \(end)"
+      return (secret, .good("key", .since(began), detail))
+    } catch {
+      let problems = error.problems.map(\.description).joined(separator: "; ")
+      return (
+        nil,
+        .bad("key", .since(began), problems, remedy: "put the key where one of these looks for it")
+      )
+    }
+  }
+
+  private func nameStep(_ upstream: UpstreamConfiguration) -> DoctorStep {
+    let host = upstream.proxy?.host ?? upstream.endpoint.host
+    let whose = upstream.proxy == nil ? "" : "of the proxy: "
+    let began = NIODeadline.now()
+    switch NameLookup.addresses(of: host, .any) {
+    case .success(let addresses):
+      return .good("name", .since(began), whose + addresses.joined(separator: ", "))
+    case .failure(let failure):
+      return .bad(
+        "name", .since(began), "\(whose)\(host): \(failure.description)",
+        remedy: "check the host's spelling, and the name server (getent hosts \(host)); where only "
+          + "a proxy knows the way out, set proxy or HTTPS_PROXY")
+    }
+  }
+}
+
+extension Duration {
+  static func since(_ instant: NIODeadline) -> Duration {
+    Duration(NIODeadline.now() - instant)
+  }
+}

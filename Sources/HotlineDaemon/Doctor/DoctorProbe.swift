@@ -1,0 +1,131 @@
+import HotlineCore
+import HotlineTLS
+import HotlineTransport
+import HotlineWire
+import NIOCore
+
+/// One connection that is opened, watched for a moment, pinged and closed. Confined to its loop.
+final class DoctorProbe: UpstreamHandlerDelegate {
+  /// What came of it.
+  struct Findings: Sendable {
+    var began = NIODeadline.now()
+    var times = DialTimes()
+    var handshake: TLSHandshakeCompleted?
+    var facts: UpgradeFacts?
+    /// Why it was never open.
+    var dialFailure: ConnectionFailure?
+    /// What the server did in the time of grace, if it should not have.
+    var graceFailure: String?
+    var roundTrip: Duration?
+    var pingFailure: String?
+    var ended = NIODeadline.now()
+  }
+
+  /// Some servers accept every upgrade and then take their word back.
+  static let grace: TimeAmount = .milliseconds(250)
+
+  private enum Phase {
+    case dialing
+    case grace
+    case pinging(since: NIODeadline)
+    case closing
+  }
+
+  private let loop: any EventLoop
+  private let redactor: SecretRedactor
+  private let pongTimeout: TimeAmount
+  private let completion: (Findings) -> Void
+  private var phase = Phase.dialing
+  private var findings = Findings()
+  private var handler: UpstreamHandler?
+  private var timer: Scheduled<Void>?
+
+  private init(
+    _ runtime: UpstreamRuntime, on loop: any EventLoop, completion: @escaping (Findings) -> Void
+  ) {
+    self.loop = loop
+    redactor = runtime.endpoint.redactor
+    let limit = runtime.configuration.limits.pongTimeout
+    pongTimeout = .nanoseconds(limit.wholeNanoseconds)
+    self.completion = completion
+  }
+
+  static func run(_ runtime: UpstreamRuntime, on loop: any EventLoop) -> EventLoopFuture<Findings> {
+    loop.flatSubmit {
+      let promise = loop.makePromise(of: Findings.self)
+      let probe = DoctorProbe(runtime, on: loop) { promise.succeed($0) }
+      probe.handler = UpstreamDialer(eventLoop: loop).dial(
+        ConnectionNumber(1), to: runtime.endpoint, options: runtime.options, delegate: probe)
+      return promise.futureResult
+    }
+  }
+
+  private func arm(_ amount: TimeAmount, _ body: @escaping () -> Void) {
+    timer?.cancel()
+    timer = loop.assumeIsolated().scheduleTask(in: amount, body)
+  }
+
+  // MARK: What the connection says
+
+  func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
+    findings.facts = facts
+    phase = .grace
+    arm(Self.grace) { [self] in ping() }
+  }
+
+  func upstreamReceived(
+    _ connection: ConnectionNumber, _ message: UnsafeRawBufferPointer, isBinary: Bool
+  ) {
+    guard case .grace = phase, findings.graceFailure == nil,
+      let envelope = try? UpstreamEnvelope(message, isBinary: isBinary), envelope.kind == .error
+    else { return }
+    let shown = redactor.show(message, bytesMax: 512)
+    findings.graceFailure = "the server accepted the upgrade and then said: \(shown)"
+    close()
+  }
+
+  func upstreamPong(_ connection: ConnectionNumber, pingID: UInt64) {
+    guard case .pinging(let since) = phase else { return }
+    findings.roundTrip = Duration(NIODeadline.now() - since)
+    close()
+  }
+
+  func upstreamReadCompleted(_ connection: ConnectionNumber) {}
+
+  func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) {}
+
+  func upstreamClosed(_ connection: ConnectionNumber, _ failure: ConnectionFailure) {
+    timer?.cancel()
+    switch phase {
+    case .dialing: findings.dialFailure = failure
+    case .grace:
+      findings.graceFailure = "the server accepted the upgrade and then: \(failure.detail)"
+    case .pinging: findings.pingFailure = failure.detail
+    case .closing: break
+    }
+    findings.ended = .now()
+    if let handler {
+      findings.times = handler.times
+      findings.handshake = handler.handshake
+    }
+    handler = nil
+    completion(findings)
+  }
+
+  // MARK: What is done
+
+  private func ping() {
+    phase = .pinging(since: .now())
+    handler?.ping(id: 1)
+    arm(pongTimeout) { [self] in
+      findings.pingFailure = "no pong came"
+      close()
+    }
+  }
+
+  private func close() {
+    phase = .closing
+    timer?.cancel()
+    handler?.close(code: 1000, reason: "")
+  }
+}

@@ -1,0 +1,166 @@
+import Dispatch
+import HotlineCore
+import HotlineSystem
+import HotlineTransport
+import HotlineWire
+import Logging
+import NIOCore
+
+/// Reloads that were asked for: one reading of the configuration at a time.
+struct ReloadQueue {
+  enum Asker: Hashable {
+    /// SIGHUP.
+    case signal
+    case command(CommandNumber)
+  }
+
+  /// Who gets the answer of the reading that is under way; empty if none is.
+  var reading: [Asker] = []
+  /// Who asked since it began: what it reads may be older than what they mean.
+  var waiting: [Asker] = []
+}
+
+/// The configuration, read again while the daemon runs: off the loop, as it blocks on the disk.
+extension DaemonLoop {
+  /// Problems that one answer tells of.
+  private static let problemsMax = 8
+  private static let disk = DispatchQueue(label: "hotline.configuration")
+
+  /// Reads the configuration once more, and answers whoever asked.
+  func reload(for asker: ReloadQueue.Asker) {
+    guard !isTerminating else { return refuseReload(asker) }
+    // Several signals before a reading are one wish.
+    if asker == .signal, reloads.waiting.contains(.signal) { return }
+    reloads.waiting.append(asker)
+    readConfiguration()
+  }
+
+  private func readConfiguration() {
+    guard reloads.reading.isEmpty, !reloads.waiting.isEmpty else { return }
+    guard let loader else { preconditionFailure("a reload before the loop has its loader") }
+    reloads = ReloadQueue(reading: reloads.waiting)
+    onReload?(true)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    Self.disk.async { [eventLoop] in
+      let result = Result { () throws(ConfigurationError) in try loader.load() }
+      eventLoop.execute {
+        // Nothing is read within a read.
+        bound.value.batchEnded()
+        bound.value.step(.configurationRead(result))
+      }
+    }
+  }
+
+  func configurationRead(
+    _ result: Result<ConfigurationLoader.Loaded, ConfigurationError>, at now: MonotonicInstant
+  ) {
+    let askers = reloads.reading
+    reloads.reading = []
+    guard !isTerminating else { return askers.forEach(refuseReload) }
+    switch result {
+    case .success(let loaded):
+      let warnings = apply(loaded, at: now)
+      log.info(
+        "configuration reloaded", metadata: ["file": "\(loaded.configuration.file ?? "none")"])
+      for warning in warnings { log.warning("\(warning)") }
+      for case .command(let number) in askers { answerReload(number, nil, warnings, at: now) }
+    case .failure(let error):
+      let failure = HotlineError(.invalidRequest, explanation(of: error))
+      log.error(
+        "configuration not reloaded: everything is as before",
+        metadata: ["reason": "\(failure.detail)"])
+      for case .command(let number) in askers { answerReload(number, failure, at: now) }
+    }
+    onReload?(false)
+    readConfiguration()
+  }
+
+  /// The daemon is to end: nobody gets a reload any more.
+  func refuseReloads() {
+    for asker in reloads.waiting + reloads.reading { refuseReload(asker) }
+    reloads.waiting = []
+  }
+
+  private func refuseReload(_ asker: ReloadQueue.Asker) {
+    guard case .command(let number) = asker else { return }
+    let error = HotlineError(
+      .shuttingDown, "the daemon is ending and reloads nothing", isRetryable: true)
+    answerReload(number, error, at: now)
+  }
+
+  private func answerReload(
+    _ number: CommandNumber, _ error: HotlineError?, _ warnings: [String] = [],
+    at now: MonotonicInstant
+  ) {
+    let client = commands[number]?.client
+    answer(number, error, warnings: warnings)
+    // Its half-close was kept from the core.
+    guard let client, client.halfClosedAt != nil, !awaitsReload(client) else { return }
+    perform(broker.clientHalfClosed(client.number, at: now))
+  }
+
+  private func explanation(of error: ConfigurationError) -> String {
+    let problems = error.problems
+    var text = "the configuration is as before, for \(loader?.file ?? "what is set") is wrong: "
+    text += problems.prefix(Self.problemsMax).map(\.description).joined(separator: "; ")
+    if problems.count > Self.problemsMax {
+      text += "; and \(problems.count - Self.problemsMax) more, see hotlined --check-config"
+    }
+    return text
+  }
+
+  // MARK: Applying
+
+  /// - Returns: what cannot change while the daemon runs.
+  private func apply(
+    _ loaded: ConfigurationLoader.Loaded, at now: MonotonicInstant
+  ) -> [String] {
+    let new = loaded.configuration
+    let warnings = warnings(about: new)
+    let reloads = replaceUpstreams(loaded)
+    configuration = new
+    log.logLevel = new.logLevel
+    ledger.limit = new.limits.memoryBytesMax
+    for client in clients.values { client.lineBytesMax = new.limits.lineBytesMax }
+    let isDrainEnding = broker.isDraining
+    perform(broker.reloaded(limits: new.limits, upstreams: reloads, at: now))
+    if isDrainEnding { log.info("the drain has ended: new requests are taken again") }
+    onChange?()
+    return warnings
+  }
+
+  private func warnings(about new: Configuration) -> [String] {
+    guard let old = configuration.socketPath, let path = new.socketPath, old != path else {
+      return []
+    }
+    return [
+      "socket.path: \(LogText.sanitized(path)) takes effect at the next start; until then the "
+        + "socket stays at \(LogText.sanitized(old))"
+    ]
+  }
+
+  /// An upstream keeps its index for ever: a new name gets a new one, one that is gone keeps its.
+  private func replaceUpstreams(_ loaded: ConfigurationLoader.Loaded) -> [UpstreamReload] {
+    var next = upstreams
+    for index in next.indices { next[index].isRemoved = true }
+    var renewed: Set<Int> = []
+    for runtime in loaded.upstreams {
+      let name = runtime.configuration.name
+      guard let index = upstreams.firstIndex(where: { $0.configuration.name == name }) else {
+        next.append(runtime)
+        continue
+      }
+      if runtime.needsNewConnections(insteadOf: upstreams[index]) { renewed.insert(index) }
+      next[index] = runtime
+    }
+    upstreams = next
+    for link in links.values { link.reloaded(next[link.upstream.rawValue].dialect) }
+    let name = loaded.configuration.upstreams[loaded.configuration.defaultUpstream].name
+    nameUpstreams(default: name)
+    return next.enumerated().map { index, runtime in
+      UpstreamReload(
+        runtime.configuration.settings, isRemoved: runtime.isRemoved,
+        needsNewConnections: renewed.contains(index))
+    }
+  }
+}

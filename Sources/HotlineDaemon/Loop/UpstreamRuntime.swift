@@ -1,0 +1,54 @@
+import HotlineCore
+import HotlineTLS
+import HotlineTransport
+import HotlineWire
+
+/// One upstream as the driver needs it.
+struct UpstreamRuntime: Sendable {
+  let configuration: UpstreamConfiguration
+  let endpoint: UpstreamEndpoint
+  let dialect: UpstreamDialect
+  /// Of what is in the files that decide whom to trust; the same within one process only.
+  var filesDigest = 0
+  /// A reload no longer knows it: what was accepted for it is finished, and no more.
+  var isRemoved = false
+
+  var options: UpstreamHandler.Options {
+    var options = UpstreamHandler.Options()
+    options.eventBytesMax = configuration.limits.eventBytesMax
+    options.connectTimeout = configuration.limits.connectTimeout
+    options.offersDeflate = configuration.compression == .auto
+    return options
+  }
+
+  /// Whether connections that `old` made are not what this one would make.
+  ///
+  /// What is not known to be of no matter to an open connection is taken to matter.
+  func needsNewConnections(insteadOf old: UpstreamRuntime) -> Bool {
+    var before = old.configuration
+    before.limits = configuration.limits
+    before.keyPolicy = configuration.keyPolicy
+    before.storeFalse = configuration.storeFalse
+    before.continuation = configuration.continuation
+    let limits = configuration.limits
+    return before != configuration || old.configuration.limits.lanes != limits.lanes
+      || old.configuration.limits.eventBytesMax != limits.eventBytesMax
+      // The key is in one of them.
+      || old.endpoint.headers != endpoint.headers || old.filesDigest != filesDigest
+  }
+}
+
+extension UpstreamConfiguration {
+  /// The files that its TLS reads.
+  var trustFiles: [String] {
+    [caFile, caFileExtra, clientIdentity?.certificateFile, clientIdentity?.keyFile]
+      .compactMap { $0 }
+  }
+
+  /// What the core needs of it.
+  var settings: UpstreamSettings {
+    UpstreamSettings(
+      name: name, limits: limits,
+      continuation: continuation == .connection ? .connection : .anywhere)
+  }
+}
