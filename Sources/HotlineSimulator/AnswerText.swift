@@ -19,13 +19,18 @@ struct AnswerText {
     let said = FaultPlan.withoutMarker(text)
     let found = said.split(maxSplits: Self.wordsMax, whereSeparator: \.isWhitespace)
     words = found.isEmpty ? ["nothing"] : Array(found.prefix(Self.wordsMax))
-    mark = text.firstRange(of: "mark=").map { range in
-      String(text[range.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "-" })
-    }
+    mark = Self.mark(in: text)
     // JSON needs a piece that opens and one that closes.
     self.count = max(isJSON ? 2 : 0, count ?? words.count + 1)
     self.pieceBytes = pieceBytes
     self.isJSON = isJSON
+  }
+
+  /// What follows `mark=` in a request's text: letters, digits and hyphens.
+  static func mark(in text: Substring) -> String? {
+    text.firstRange(of: "mark=").map { range in
+      String(text[range.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "-" })
+    }
   }
 
   /// Piece `index` of ``count``.

@@ -4,7 +4,7 @@ import Foundation
 struct ClientMessage: Decodable {
   /// Members that belong to the local side of a relay or to HTTP and have no place on a WebSocket.
   static let foreignNames: Set<String> = [
-    "request_id", "hotline", "stream", "stream_options", "background", "stream_id",
+    "request_id", "hotline", "stream", "stream_options", "background",
   ]
 
   let type: String
@@ -14,6 +14,8 @@ struct ClientMessage: Decodable {
   let flat: ResponseParameters
   /// Of steer, inject, interrupt and cancel.
   let responseID: String?
+  /// The lane that is to answer; what is no string is none that there could be.
+  let streamID: String?
   /// The first top-level member that has no place here, in alphabetical order.
   let foreignName: String?
 
@@ -21,6 +23,9 @@ struct ClientMessage: Decodable {
     let container = try decoder.container(keyedBy: MemberName.self)
     type = try container.decode(String.self, forKey: "type")
     foreignName = container.allKeys.map(\.stringValue).filter(Self.foreignNames.contains).min()
+    streamID =
+      container.contains("stream_id")
+      ? (try? container.decode(String.self, forKey: "stream_id")) ?? "" : nil
     guard type == "response.create" else {
       response = nil
       flat = ResponseParameters()
@@ -45,6 +50,7 @@ struct ResponseParameters: Decodable {
   var text = ""
   /// The first function among the tools.
   var functionName: String?
+  var toolOutputs = ToolOutputs()
   var wantsJSON = false
 
   init() {}
@@ -57,6 +63,7 @@ struct ResponseParameters: Decodable {
     previousResponseID = try container.decodeIfPresent(
       String.self, forKey: "previous_response_id")
     text = try container.decodeIfPresent(Input.self, forKey: "input")?.text ?? ""
+    toolOutputs = try container.decodeIfPresent(ToolOutputs.self, forKey: "input") ?? ToolOutputs()
     let tools = try container.decodeIfPresent([Tool].self, forKey: "tools") ?? []
     functionName = tools.lazy.filter { $0.type == "function" }.compactMap(\.name).first
     let settings = try container.decodeIfPresent(TextSettings.self, forKey: "text")

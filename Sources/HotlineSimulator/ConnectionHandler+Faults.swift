@@ -27,6 +27,7 @@ extension ConnectionHandler {
 
   /// Ends the connection, or plays dead, as a fault or a command says.
   func end(_ fault: Fault) {
+    if let connection { return connection.end(fault) }
     guard let context else { return }
     if phase != .open {
       // Nothing more can be said, but the socket can go.

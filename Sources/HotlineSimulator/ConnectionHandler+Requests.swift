@@ -19,6 +19,15 @@ extension ConnectionHandler {
         ErrorEvent(
           code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
     }
+    guard let name = message.streamID else { return arrived(message) }
+    if let error = handOn(message, to: name) {
+      state.statistics.violations += 1
+      answer(error)
+    }
+  }
+
+  /// A message whose members are known to be those of its type.
+  func arrived(_ message: ClientMessage) {
     switch message.type {
     case "response.create": requestArrived(message)
     case "response.cancel": cancelArrived(message)
@@ -53,6 +62,10 @@ extension ConnectionHandler {
 extension ConnectionHandler {
   private func requestArrived(_ message: ClientMessage) {
     state.statistics.requests += 1
+    if let record = state.record {
+      let text = (message.response ?? message.flat).text.prefix(Self.textMax)
+      record.add(AnswerText.mark(in: text), connection: number)
+    }
     // A response whose last event has just been read may wait for nothing but this.
     pump()
     if run != nil {
@@ -64,6 +77,7 @@ extension ConnectionHandler {
     }
     if let error = envelopeError(message) ?? continuationError(message) { return answer(error) }
     let parameters = message.response ?? message.flat
+    if let error = parameters.toolError { return answer(error) }
     do {
       start(parameters, try plan(parameters))
     } catch {

@@ -82,7 +82,7 @@ extension ConnectionHandler {
   private func send(text: String, inFrames count: Int) {
     guard let context else { return }
     state.statistics.messagesSent += 1
-    var data = context.channel.allocator.buffer(string: text)
+    var data = context.channel.allocator.buffer(string: named(text))
     let size = max(1, data.readableBytes / count)
     for index in 0..<count {
       let isFinal = index == count - 1

@@ -4,7 +4,7 @@ import NIOWebSocket
 /// The server's side of one WebSocket connection. Confined to its channel's loop.
 ///
 /// Here: its life, frames and control frames. `+Requests` reads the client's messages, `+Streaming`
-/// sends a response, `+Faults` does what was ordered.
+/// sends a response, `+Faults` does what was ordered, `+Lanes` has several responses run at once.
 final class ConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame
@@ -24,12 +24,24 @@ final class ConnectionHandler: ChannelInboundHandler {
   let number: Int
   let state: SimulatorState
   let behaviour: SimulatorBehaviour
-  var phase = Phase.open
+  var phase = Phase.open {
+    didSet {
+      for lane in lanes.values {
+        lane.phase = phase
+        lane.endRun()
+      }
+    }
+  }
   private(set) var context: ChannelHandlerContext?
   /// The one response that runs.
   var run: ResponseRun?
   /// The response that may be continued here.
   var latestResponseID: String?
+  /// Its lanes by name, if the client names any.
+  var lanes: [String: ConnectionHandler] = [:]
+  /// Of a lane: its connection, and its name there.
+  private(set) weak var connection: ConnectionHandler?
+  private(set) var laneName: String?
   private(set) var isPastAge = false
   private var message: ByteBuffer?
   private var isTextMessage = false
@@ -71,7 +83,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { pump() }
+    if context.channel.isWritable {
+      pump()
+      for lane in lanes.values { lane.pump() }
+    }
     context.fireChannelWritabilityChanged()
   }
 
@@ -110,8 +125,9 @@ extension ConnectionHandler {
   func send(text: String) {
     guard let context else { return }
     lastMessageAt = .now()
+    connection?.lastMessageAt = .now()
     state.statistics.messagesSent += 1
-    write(.text, context.channel.allocator.buffer(string: text))
+    write(.text, context.channel.allocator.buffer(string: named(text)))
   }
 
   func send(_ error: ErrorEvent) {
@@ -134,6 +150,7 @@ extension ConnectionHandler {
 
   /// Sends a close frame and ends the connection once the client has answered, or in two seconds.
   func close(code: UInt16, reason: String) {
+    if let connection { return connection.close(code: code, reason: reason) }
     guard let context, phase == .open else { return }
     var data = context.channel.allocator.buffer(capacity: 2 + reason.utf8.count)
     data.writeInteger(code)
@@ -239,11 +256,22 @@ extension ConnectionHandler {
 
   /// Closes as a server does whose connections have an age limit, unless a response runs.
   func closeIfPastAge() {
-    guard isPastAge, run == nil, phase == .open else { return }
+    if let connection { return connection.closeIfPastAge() }
+    guard isPastAge, isIdle, phase == .open else { return }
     send(
       ErrorEvent(
         code: "websocket_connection_limit_reached", message: "The connection is too old."))
     close(code: 1001, reason: "connection limit reached")
+  }
+
+  /// Nothing runs here, on no lane either.
+  private var isIdle: Bool { run == nil && lanes.values.allSatisfy { $0.run == nil } }
+
+  /// Becomes a lane of a connection.
+  func join(_ connection: ConnectionHandler, as name: String) {
+    self.connection = connection
+    laneName = name
+    context = connection.context
   }
 
   private func ageReached() {
@@ -253,9 +281,9 @@ extension ConnectionHandler {
 
   private func armIdleTimer(_ limit: TimeAmount) {
     let quiet = NIODeadline.now() - lastMessageAt
-    after(run == nil ? limit - quiet : limit) { connection in
+    after(isIdle ? limit - quiet : limit) { connection in
       guard connection.phase == .open else { return }
-      if connection.run == nil, NIODeadline.now() - connection.lastMessageAt >= limit {
+      if connection.isIdle, NIODeadline.now() - connection.lastMessageAt >= limit {
         connection.close(code: 1000, reason: "idle")
       } else {
         connection.armIdleTimer(limit)
@@ -280,6 +308,10 @@ extension ConnectionHandler {
   private func leave() {
     guard context != nil else { return }
     endRun()
+    for lane in lanes.values {
+      lane.endRun()
+      lane.context = nil
+    }
     context = nil
     state.connections[number] = nil
     state.statistics.open -= 1

@@ -25,7 +25,7 @@ package final class Simulator: Sendable {
 
   /// Makes or reads certificates; listens to nothing yet.
   ///
-  /// - Throws: `SimulatorError` when OpenSSL fails or the directory cannot be written.
+  /// - Throws: `SimulatorError` when OpenSSL fails or a file of its own cannot be written.
   package init(_ configuration: SimulatorConfiguration) throws {
     self.configuration = configuration
     if configuration.isPlain {
@@ -37,10 +37,12 @@ package final class Simulator: Sendable {
       authorityPEM = certificates.authorityPEM
       tlsContext = try TLSServerContext(certificates)
     }
+    let record = try configuration.recordPath.map(RequestRecord.init(path:))
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     state = .makeBoxSendingValue(
-      SimulatorState(loop: loop, behaviour: configuration.behaviour), eventLoop: loop)
+      SimulatorState(loop: loop, behaviour: configuration.behaviour, record: record),
+      eventLoop: loop)
     listening = Mutex(Listening(socket: nil, port: configuration.port))
   }
 

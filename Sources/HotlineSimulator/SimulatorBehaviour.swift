@@ -13,6 +13,8 @@ package struct SimulatorBehaviour: Sendable {
   /// The only key that is taken; nil takes any that is not empty.
   package var key: String?
   package var envelope = Envelope.nested
+  /// `stream_id` names a lane, and lanes run side by side; else it is refused.
+  package var hasLanes = false
   /// `session.created` is sent when a connection opens.
   package var greets = false
   /// Closes a connection with 1000 when no message came or went for so long; pings do not count.
@@ -58,6 +60,7 @@ extension SimulatorBehaviour {
     switch name {
     case "key": key = value == "none" ? nil : value
     case "envelope": envelope = try Self.envelope(value)
+    case "lanes": hasLanes = try Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)
     case "idle-close": idleClose = try Self.seconds(name, value)
     case "age-close": ageClose = try Self.seconds(name, value)

@@ -8,6 +8,8 @@ package struct SimulatorConfiguration: Sendable {
   package var isPlain = false
   /// Where certificates are kept and `ca.pem` and `url` are written; nil keeps them in memory.
   package var directory: String?
+  /// A file that gets a line for each request received, its mark in it; nil keeps none.
+  package var recordPath: String?
   package var behaviour = SimulatorBehaviour()
 
   package init() {}

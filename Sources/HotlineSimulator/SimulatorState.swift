@@ -6,6 +6,7 @@ final class SimulatorState {
   private static let onceMax = 65_536
 
   let loop: any EventLoop
+  let record: RequestRecord?
   var behaviour: SimulatorBehaviour
   var statistics = SimulatorStatistics()
   /// Open WebSocket connections, by number.
@@ -23,8 +24,9 @@ final class SimulatorState {
   /// Sets the ids of this run apart from those of others.
   private let idPrefix = String(UInt64.random(in: .min ... .max), radix: 16)
 
-  init(loop: any EventLoop, behaviour: SimulatorBehaviour) {
+  init(loop: any EventLoop, behaviour: SimulatorBehaviour, record: RequestRecord?) {
     self.loop = loop
+    self.record = record
     self.behaviour = behaviour
   }
 

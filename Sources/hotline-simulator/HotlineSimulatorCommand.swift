@@ -17,8 +17,11 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "The address to listen on.") var host = "127.0.0.1"
   @Flag(help: "ws without TLS.") var plain = false
   @Option(help: "Keeps certificates here and writes ca.pem and url.") var directory: String?
+  @Option(help: "Appends a line to this file for each request received: connection and mark.")
+  var record: String?
   @Option(help: "The only key taken; default: any that is not empty.") var key: String?
   @Option(help: "nested, flat or both.") var envelope: String?
+  @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
   @Option(help: "Closes a connection that was idle for so many seconds.") var idleClose: String?
   @Option(help: "Ends a connection of this age in seconds.") var ageClose: String?
@@ -78,13 +81,15 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
     configuration.port = port
     configuration.isPlain = plain
     configuration.directory = directory
+    configuration.recordPath = record
     let values = [
       "key": key, "envelope": envelope, "idle-close": idleClose, "age-close": ageClose,
       "ping-every": pingEvery, "upgrade-status": upgradeStatus, "retry-after": retryAfter,
       "refuse-first": refuseFirst, "first-delta-ms": firstDeltaMs, "gap-ms": gapMs,
       "deltas": deltas, "fault": fault, "error-after-open": errorAfterOpen,
       "close-after-open": closeAfterOpen, "message-bytes-max": messageBytesMax,
-      "greeting": "\(greeting)", "no-pong": "\(noPong)", "echo-key": "\(echoKey)",
+      "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
+      "echo-key": "\(echoKey)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {
       try configuration.behaviour.set(name, to: value)

@@ -218,10 +218,12 @@ func code(of text: String?) -> String? {
 
 /// Runs a simulator without TLS for the time of the body.
 func withSimulator(
-  _ settings: [String: String] = [:], _ body: (Simulator) async throws -> Void
+  _ settings: [String: String] = [:], recordPath: String? = nil,
+  _ body: (Simulator) async throws -> Void
 ) async throws {
   var configuration = SimulatorConfiguration()
   configuration.isPlain = true
+  configuration.recordPath = recordPath
   for (name, value) in settings { try configuration.behaviour.set(name, to: value) }
   let simulator = try Simulator(configuration)
   try await simulator.start()

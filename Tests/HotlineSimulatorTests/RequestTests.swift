@@ -1,3 +1,4 @@
+import Foundation
 import HotlineSimulator
 import Testing
 
@@ -11,6 +12,42 @@ import Testing
       #expect(code(of: socket.text()) == "response_in_progress")
       #expect(try await simulator.statistics().refusedBusy == 1)
     }
+  }
+
+  @Test func theRecordTellsOfEveryRequestBeforeItsFirstEvent() async throws {
+    let path = NSTemporaryDirectory() + "record-\(UInt64.random(in: 0 ... .max))"
+    defer { unlink(path) }
+    // As a second run would: what is there stays.
+    try Data("1 earlier\n".utf8).write(to: URL(filePath: path))
+    try await withSimulator(recordPath: path) { simulator in
+      for text in ["mark=a-1 Hi [[fault: silence after 1]]", "mark=b-2", "no mark"] {
+        let socket = try PlainWebSocket(port: simulator.port)
+        socket.request(text)
+        #expect(type(of: socket.text()) == "response.created")
+        if text == "mark=b-2" { _ = socket.answer() }
+        socket.request("mark=refused")
+        _ = socket.answer()
+      }
+    }
+    let record = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+    #expect(
+      record == """
+        1 earlier
+        1 a-1
+        1 refused
+        2 b-2
+        2 refused
+        3 -
+        3 refused
+
+        """)
+  }
+
+  @Test func aRecordThatCannotBeWrittenIsAnError() {
+    var configuration = SimulatorConfiguration()
+    configuration.isPlain = true
+    configuration.recordPath = "/nowhere/record"
+    #expect(throws: SimulatorError.self) { try Simulator(configuration) }
   }
 
   @Test(arguments: [

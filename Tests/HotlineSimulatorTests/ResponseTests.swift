@@ -139,8 +139,30 @@ import Testing
       #expect(
         text(
           #"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#) == "Echo: a")
+      let call = #"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#
+      let output = #"{"type":"function_call_output","call_id":"c","output":"22 C"}"#
+      #expect(text("[\(call),\(output)]") == "Echo: 22 C")
+    }
+  }
+
+  @Test func theOutputOfAFunctionNeedsItsCall() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      func last(_ input: String, _ more: String = "") -> String? {
+        socket.send(
+          #"{"type":"response.create","response":{"store":false,"input":[\#(input)]\#(more)}}"#)
+        return socket.answer().messages.last
+      }
+      let call = #"{"type":"function_call","call_id":"other","name":"f","arguments":"{}"}"#
+      let output = #"{"type":"function_call_output","call_id":"c","output":"22 C"}"#
+      #expect(code(of: last("\(call),\(output)")) == "invalid_value")
+      #expect(code(of: last(#"{"type":"function_call_output","output":"x"}"#)) == "invalid_value")
+      // The call may be in the response that is continued.
+      let first = object(last(#"{"role":"user","content":"x"}"#) ?? "")["response"]
+      let id = try #require((first as? [String: Any])?["id"] as? String)
       #expect(
-        text(#"[{"type":"function_call_output","call_id":"c","output":"22 C"}]"#) == "Echo: 22 C")
+        object(last(output, #","previous_response_id":"\#(id)""#) ?? "")["type"] as? String
+          == "response.completed")
     }
   }
 }
