@@ -1,0 +1,48 @@
+# Completes hotline(1) in fish.
+
+function __hotline_upstreams --description "The upstreams in this user's configuration"
+    set -l directory "$HOME/.config"
+    set -q XDG_CONFIG_HOME; and test -n "$XDG_CONFIG_HOME"; and set directory "$XDG_CONFIG_HOME"
+    sed -nE 's/^ *\[ *upstream\. *"?([A-Za-z0-9_-]+)"? *\].*/\1/p' \
+        "$directory/hotline/config.toml" 2>/dev/null
+end
+
+# The command is always the first word.
+function __hotline_command_is
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and contains -- $words[2] $argv
+end
+
+function __hotline_has_no_command
+    test (count (commandline -opc)) -eq 1
+end
+
+complete -c hotline -f
+complete -c hotline -s h -l help -d "Show help"
+complete -c hotline -l version -d "Show the version"
+
+complete -c hotline -n __hotline_has_no_command -a ask -d "Ask, and print the answer as it comes"
+complete -c hotline -n __hotline_has_no_command -a send -d "Pass JSON lines to the daemon"
+complete -c hotline -n __hotline_has_no_command -a ping -d "Ask the daemon for a sign of life"
+complete -c hotline -n __hotline_has_no_command -a status -d "Show connections, queue and clients"
+complete -c hotline -n __hotline_has_no_command -a reload -d "Read the configuration again"
+complete -c hotline -n __hotline_has_no_command -a drain -d "Finish what is accepted, take no more"
+complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
+complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
+complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status reload drain doctor get-sockname help"
+
+complete -c hotline -n "__hotline_command_is ask send ping status reload drain get-sockname" -l socket -rF \
+    -d "The daemon's socket"
+complete -c hotline -n "__hotline_command_is ask ping status reload drain" -l timeout -x -d "Seconds"
+complete -c hotline -n "__hotline_command_is ping status reload drain" -l json \
+    -d "The daemon's line as it is"
+complete -c hotline -n "__hotline_command_is send" -F
+
+complete -c hotline -n "__hotline_command_is ask" -l json -d "The final response object"
+complete -c hotline -n "__hotline_command_is ask" -l model -x -d "The model"
+complete -c hotline -n "__hotline_command_is ask" -l system -x -d "Instructions for the model"
+complete -c hotline -n "__hotline_command_is ask" -l upstream -xa "(__hotline_upstreams)" \
+    -d "Which of the daemon's upstreams"
+complete -c hotline -n "__hotline_command_is ask" -l raw -d "Keep control characters"
+complete -c hotline -n "__hotline_command_is ask" -s v -l verbose -d "Say how long it took"

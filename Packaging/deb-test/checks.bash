@@ -1,0 +1,268 @@
+# What is promised of the Debian package, each in a function, run one after the other in one system;
+# to be sourced.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+checks=(
+  preparation installation units missing_key first_request restart_under_load killed_daemon
+  stuck_daemon credential upgrade_under_load system_instance removal
+)
+
+fail() {
+  say "not so: $*"
+  exit 1
+}
+
+# What the container's journal and console have to say to a failure.
+show_what_was() {
+  [[ -z ${leader:-} ]] ||
+    as_root journalctl --no-pager --boot --lines=60 --output=short-monotonic >&2 || true
+  tail -n 20 "$directory/console" >&2
+}
+
+ann() { as_user ann "$@"; }
+daemon_pid() { ann systemctl --user show --property=MainPID --value hotlined.service; }
+has_new_pid() {
+  local now
+  now=$(daemon_pid)
+  [[ $now != 0 && $now != "$1" ]]
+}
+
+# Writes a line to a socket as a user and prints what comes back.
+say_to() {
+  as_user "$1" socat -t 60 - "UNIX-CONNECT:$2" <<<"$3"
+}
+
+# Writes a key to a file that is its owner's alone.
+write_key() { as_user "$1" sh -c "umask 077 && cat >'$2'" <<<a-key; }
+
+request='{"type":"response.create","model":"m","input":"one two three"}'
+
+expect_answer() {
+  local lines
+  lines=$(say_to "$1" "$2" "$request") || fail "$1 was not served at $2"
+  grep -q '"type":"hotline.done".*"outcome":"completed"' <<<"$lines" || fail "$1 got: $lines"
+}
+
+begin_load() {
+  mkfifo "$directory/load"
+  ann /test/load "$socket" <"$directory/load" >"$directory/report" &
+  load=$!
+  exec {load_input}>"$directory/load"
+}
+
+# Ends the load; every client connected and was answered, if only by the news that the daemon stops.
+end_load() {
+  local report
+  exec {load_input}>&-
+  rm "$directory/load"
+  wait "$load" || fail "the clients did not end well"
+  report=$(<"$directory/report")
+  say "$report"
+  [[ $report == *'"refused": 0, "unanswered": 0'* ]] || fail "clients were left alone"
+  [[ $report == *'"completed": '* && $report == *'"pong": '* ]] || fail "nobody was served"
+  ! grep -oE '"[a-z_]+": [0-9]+' <<<"${report#*answers}" |
+    grep -vE '"(completed|pong|shutting_down|slowest_ms)"' >&2 || fail "other answers came"
+}
+
+# Everything on the disk but logs, caches, the package database and what users and the administrator
+# wrote themselves.
+list_files() {
+  as_root find / -xdev -not \( \( -path /home -o -path /var/log -o -path /var/cache \
+    -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /etc/hotline -o -path /srv \
+    -o -path /var/lib/systemd/timers \) -prune \) | sort
+}
+
+# A simulated server, and users whose managers run without a login.
+check_preparation() {
+  local user
+  as_root tee /etc/hosts <<<'127.0.0.1 localhost' >/dev/null
+  as_root systemd-run --quiet --unit=simulator /test/hotline-simulator \
+    --directory /srv/simulator --first-delta-ms 50 --gap-ms 20
+  wait_for 20 "the simulator" as_root test -s /srv/simulator/url
+  url=$(as_root cat /srv/simulator/url)
+  for user in ann bob; do
+    as_root useradd --create-home "$user"
+    as_root loginctl enable-linger "$user"
+    wait_for 20 "the manager of $user" as_user "$user" systemctl --user is-active default.target
+    as_user "$user" mkdir -p "/home/$user/.config/hotline/keys"
+    configuration | as_user "$user" tee "/home/$user/.config/hotline/config.toml" >/dev/null
+  done
+  write_key ann /home/ann/.config/hotline/keys/smartaipi
+  socket=/run/user/$(as_root id -u ann)/hotline.sock
+}
+
+configuration() {
+  printf '[upstream.smartaipi]\nurl = "%s"\nca_file = "/srv/simulator/ca.pem"\n' "$url"
+}
+
+install_package() {
+  as_root apt-get -q -y --no-install-recommends install "$1" >"$directory/apt" 2>&1 || {
+    cat "$directory/apt" >&2
+    fail "apt-get does not install $1"
+  }
+}
+
+# It can be installed and starts nothing.
+check_installation() {
+  local unit file
+  list_files >"$directory/before"
+  install_package /test/first.deb
+  for file in man/man8/hotlined.8.gz man/man5/hotline.toml.5.gz doc/hotline/examples/config.toml \
+    bash-completion/completions/hotline zsh/vendor-completions/_hotline \
+    fish/vendor_completions.d/hotline.fish; do
+    as_root test -s "/usr/share/$file" || fail "there is no /usr/share/$file"
+  done
+  ann hotline --version >&2
+  ann hotlined --check-config >&2 || fail "the configuration is not good"
+  for unit in hotlined.socket hotlined.service; do
+    [[ $(ann systemctl --user is-enabled "$unit") == disabled ]] || fail "$unit is enabled"
+    [[ $(ann systemctl --user is-active "$unit") == inactive ]] || fail "$unit is active"
+    ann systemctl --user preset "$unit"
+    [[ $(ann systemctl --user is-enabled "$unit") == disabled ]] || fail "a preset enables $unit"
+  done
+}
+
+# Nothing in the units is unknown to this systemd, and the system's is locked up well.
+check_units() {
+  local said
+  said=$(as_root systemd-analyze verify --man=no hotlined@test.service hotlined@test.socket 2>&1)
+  said+=$(ann systemd-analyze --user verify --man=no hotlined.service hotlined.socket 2>&1)
+  [[ -z $said ]] || fail "systemd-analyze verify: $said"
+  as_root systemd-analyze security --offline=yes --threshold=20 hotlined@test.service \
+    >"$directory/security" || fail "$(tail -n 1 "$directory/security")"
+  tail -n 1 "$directory/security" >&2
+}
+
+# A client of a daemon that cannot start is not left waiting, and the journal knows why.
+check_missing_key() {
+  as_user bob systemctl --user enable --quiet --now hotlined.socket
+  ! as_user bob hotline ping --timeout 20 2>"$directory/ping" || fail "no key, but an answer"
+  cat "$directory/ping" >&2
+  wait_for 10 "the end of the socket" as_user bob systemctl --user is-failed hotlined.socket
+  as_root journalctl --quiet --grep 'there is no API key' --lines=1 >/dev/null ||
+    fail "the journal does not say that there is no key"
+  write_key bob /home/bob/.config/hotline/keys/smartaipi
+  # A person comes after the three seconds of the limit.
+  as_user bob systemctl --user reset-failed hotlined.service
+  as_user bob systemctl --user restart hotlined.socket
+  as_user bob hotline ping --timeout 20 >&2 || fail "bob is not served with a key"
+  as_user bob systemctl --user disable --quiet --now hotlined.socket hotlined.service
+}
+
+# The socket is enough: the first request starts the daemon.
+check_first_request() {
+  ann systemctl --user enable --quiet --now hotlined.socket
+  [[ $(ann stat -c '%a %U' "$socket") == '600 ann' ]] || fail "the socket is not ann's alone"
+  [[ $(daemon_pid) == 0 ]] || fail "the daemon runs without a client"
+  expect_answer ann "$socket"
+  [[ $(daemon_pid) != 0 ]] || fail "somebody else answered"
+  ann hotline status >&2 || fail "no status"
+  ann systemctl --user show --property=StatusText hotlined.service >&2
+}
+
+# Whoever connects meanwhile waits a moment.
+check_restart_under_load() {
+  local before round
+  begin_load
+  for round in 1 2 3; do
+    wait_for 10 "a daemon" has_new_pid "${before:-0}"
+    before=$(daemon_pid)
+    ann systemctl --user restart hotlined.service || fail "restart $round failed"
+    has_new_pid "$before" || fail "restart $round changed nothing"
+  done
+  sleep 0.3 # Some more clients, for the last daemon.
+  end_load
+}
+
+is_busy() { ann hotline status --json | grep -q '"state":"busy"'; }
+
+# Clients see the connection end, and the next one is served by another daemon.
+check_killed_daemon() {
+  local before client
+  before=$(daemon_pid)
+  say_to ann "$socket" "${request/one/[[fault: delay 60000]] one}" >"$directory/lines" &
+  client=$!
+  wait_for 10 "the request" is_busy
+  as_root kill -KILL "$before"
+  wait "$client" || true
+  ! grep hotline.done "$directory/lines" >&2 || fail "the last line came from nowhere"
+  expect_answer ann "$socket"
+  has_new_pid "$before" || fail "the daemon was not replaced"
+}
+
+# Writes lines of the service section into a drop-in of ann's.
+drop_in() {
+  ann mkdir -p /home/ann/.config/systemd/user/hotlined.service.d
+  printf '[Service]\n%s\n' "$2" |
+    ann tee "/home/ann/.config/systemd/user/hotlined.service.d/$1.conf" >/dev/null
+  ann systemctl --user daemon-reload
+}
+
+# A daemon that does nothing any more is replaced.
+check_stuck_daemon() {
+  local before
+  drop_in watchdog WatchdogSec=2s
+  ann systemctl --user restart hotlined.service
+  before=$(daemon_pid)
+  as_root kill -STOP "$before"
+  expect_answer ann "$socket"
+  has_new_pid "$before" || fail "the daemon was not replaced"
+  drop_in watchdog ''
+}
+
+# The key can be a credential of systemd.
+check_credential() {
+  ann mv /home/ann/.config/hotline/keys/smartaipi /home/ann/key
+  drop_in key LoadCredential=hotline-api-key:%h/key
+  ann systemctl --user restart hotlined.service || fail "the credential is no key"
+  expect_answer ann "$socket"
+}
+
+# A newer package replaces the daemon that runs; who connects meanwhile waits a moment.
+check_upgrade_under_load() {
+  local before
+  before=$(daemon_pid)
+  begin_load
+  install_package /test/second.deb
+  wait_for 60 "the newer daemon" has_new_pid "$before"
+  sleep 0.3 # Some more clients, for the newer daemon.
+  end_load
+  # shellcheck disable=SC2016 # The dollar is dpkg-query's.
+  [[ $(as_root dpkg-query --show --showformat '${Version}' hotline) == *+2 ]] || fail "not newer"
+  # bob has it too, and did not run it.
+  [[ $(as_user bob systemctl --user is-active hotlined.service) == inactive ]] ||
+    fail "the upgrade started bob's daemon"
+  expect_answer ann "$socket"
+}
+
+# The system's own daemon serves root, and nobody whom it does not know.
+check_system_instance() {
+  local path=/run/hotline/test.sock refused
+  as_root mkdir -p /etc/hotline
+  configuration | as_root tee /etc/hotline/test.toml >/dev/null
+  write_key root /etc/hotline/test.key
+  as_root systemctl start hotlined@test.socket
+  expect_answer root "$path"
+  as_root systemctl is-active --quiet hotlined@test.service || fail "somebody else answered"
+  ! say_to ann "$path" "$request" >/dev/null 2>&1 || fail "ann may open the socket"
+  as_root chmod 666 "$path"
+  refused=$(say_to ann "$path" "$request" || true)
+  grep -q not_allowed <<<"$refused" || fail "ann was told: $refused"
+  as_root mv /etc/hotline/test.key /etc/hotline/test.key.away
+  as_root systemctl restart hotlined@test.service 2>/dev/null && fail "it runs without its key"
+  ! as_root hotline ping --socket "$path" --timeout 20 2>&1 || fail "no key, but an answer"
+  as_root mv /etc/hotline/test.key.away /etc/hotline/test.key
+}
+
+# Nothing runs on and nothing is left but what users and the administrator wrote.
+check_removal() {
+  as_root apt-get -q -y remove hotline >"$directory/apt" 2>&1 || fail "$(<"$directory/apt")"
+  ! as_root pgrep -a hotlined >&2 || fail "it still runs"
+  ! as_root test -e "$socket" || fail "ann's socket is still there"
+  ! as_root test -e /run/hotline || fail "/run/hotline is still there"
+  as_root apt-get -q -y purge hotline >"$directory/apt" 2>&1 || fail "$(<"$directory/apt")"
+  list_files >"$directory/after"
+  diff "$directory/before" "$directory/after" >&2 || fail "that is left behind"
+  ann test -s /home/ann/.config/hotline/config.toml || fail "ann's configuration is gone"
+  as_root test -s /etc/hotline/test.key || fail "the administrator's key is gone"
+}
