@@ -28,15 +28,17 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-let targets: [Target] = [
+var targets: [Target] = [
   .systemLibrary(name: "COpenSSL"),
   .systemLibrary(name: "CSystemd"),
+  .systemLibrary(name: "CZlib"),
   module("HotlineCore", [deque, heap]),
   module("HotlineWire", ["HotlineCore"]),
   module("HotlineTLS", ["COpenSSL"]),
+  module("HotlineDeflate", ["CZlib"]),
   module(
     "HotlineTransport",
-    ["HotlineCore", "HotlineWire", "HotlineTLS", deque, nioCore, nioPosix]),
+    ["HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", deque, nioCore, nioPosix]),
   module("HotlineSystem", ["CSystemd", logging]),
   module(
     "HotlineDaemon",
@@ -50,31 +52,53 @@ let targets: [Target] = [
   program("hotline", ["HotlineCore", "HotlineWire", argumentParser]),
   program("hotline-simulator", ["HotlineSimulator", argumentParser]),
 
+  // Needs nothing but the core, so that contrib/simulate builds it in release in no time.
   .target(
-    name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+    name: "HotlineSimulation", dependencies: ["HotlineCore"], path: "Tests/HotlineSimulation",
     swiftSettings: settings),
+  .executableTarget(
+    name: "simulate", dependencies: ["HotlineCore", "HotlineSimulation"], path: "Tests/simulate",
+    swiftSettings: settings),
+  .target(
+    name: "TestSupport", dependencies: ["COpenSSL", "CZlib"], path: "Tests/TestSupport",
+    swiftSettings: settings),
+  .target(
+    name: "Fuzzing",
+    dependencies: ["HotlineCore", "HotlineWire", "HotlineTransport", nioCore],
+    path: "Tests/Fuzzing", swiftSettings: settings),
+  tests("FuzzingTests", ["Fuzzing", "TestSupport"]),
   tests("HotlineCoreTests", ["HotlineCore", deque]),
-  tests("HotlineWireTests", ["HotlineCore", "HotlineWire", "TestSupport"]),
-  tests("SimulationTests", ["HotlineCore", "TestSupport"]),
+  tests("HotlineWireTests", ["HotlineCore", "HotlineWire", "Fuzzing", "TestSupport"]),
+  tests("SimulationTests", ["HotlineSimulation"]),
   tests("HotlineTLSTests", ["HotlineTLS", "COpenSSL", "TestSupport"]),
+  tests("HotlineDeflateTests", ["HotlineDeflate", "TestSupport"]),
   tests(
     "HotlineTransportTests",
     [
-      "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "TestSupport",
-      nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
+      "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", "HotlineTransport",
+      "TestSupport", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioWebSocket,
     ]),
-  tests("HotlineSystemTests", ["HotlineSystem", logging]),
+  tests("HotlineSystemTests", ["HotlineSystem", "TestSupport", logging]),
   tests(
     "HotlineDaemonTests",
     [
-      "HotlineCore", "HotlineTransport", "HotlineSystem", "HotlineDaemon", "HotlineSimulator",
+      "HotlineCore", "HotlineTLS", "HotlineTransport", "HotlineSystem", "HotlineDaemon",
+      "HotlineSimulator",
       "TestSupport", logging, nioCore, nioPosix,
     ]),
   tests("HotlineSimulatorTests", ["HotlineSimulator"]),
-  tests("HotlineTests", ["HotlineCore", "HotlineWire", "hotline"]),
+  tests("HotlineTests", ["HotlineCore", "HotlineWire", "TestSupport", "hotline"]),
   tests("IntegrationTests", ["TestSupport", "hotlined", "hotline", "hotline-simulator"]),
   tests("TidyTests", ["HotlineCore", "HotlineDaemon"]),
 ]
+
+// It needs libFuzzer, so it is there for contrib/fuzz alone.
+if Context.environment["HOTLINE_FUZZ"] != nil {
+  targets.append(
+    .executableTarget(
+      name: "hotline-fuzz", dependencies: ["Fuzzing"], path: "Tests/hotline-fuzz",
+      swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}
 
 let package = Package(
   name: "hotline",

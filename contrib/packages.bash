@@ -4,11 +4,23 @@
 may_install=true
 
 # Each is a package of Debian and its kin, =, and what shows that it is there: a command, a file,
-# or python: and a module.
+# a language with a module of it, or either of two with | between.
 build_packages=(
   git=git
   libssl-dev=/usr/include/openssl/ssl.h
   libsystemd-dev=/usr/include/systemd/sd-daemon.h
+  zlib1g-dev=/usr/include/zlib.h
+)
+deb_packages=(
+  debhelper=dh
+  dpkg-dev=dpkg-buildpackage
+  pkg-config=pkg-config
+  systemd=/usr/share/pkgconfig/systemd.pc
+)
+deb_test_packages=(
+  debootstrap=debootstrap
+  lintian=lintian
+  systemd-container=systemd-nspawn
 )
 demo_packages=(
   jq=jq
@@ -16,16 +28,31 @@ demo_packages=(
   socat=socat
 )
 test_packages=(
+  fish=fish
+  gcc=cc
+  gccgo='go|gccgo'
   jq=jq
+  libc6-dev=/usr/include/stdio.h
+  libjansson-dev=/usr/include/jansson.h
+  lua5.4=lua5.4
+  lua-cjson=lua5.4:cjson
+  lua-socket=lua5.4:socket.unix
   man-db=man
+  microsocks=microsocks
   nginx=nginx
+  nodejs=node
   openssl=openssl
+  perl=perl:JSON::PP
   procps=pgrep
   python3=python3
   python3-venv=python:ensurepip
+  ruby=ruby
   shellcheck=shellcheck
   socat=socat
+  stunnel4=stunnel4
   systemd=systemd-socket-activate
+  tinyproxy-bin=tinyproxy
+  zsh=zsh
 )
 
 # Servers and tools for administrators are not in everybody's path.
@@ -40,7 +67,10 @@ die() {
 
 is_there() {
   case $1 in
+    *'|'*) is_there "${1%%|*}" || is_there "${1#*|}" ;;
     /*) [[ -e $1 ]] ;;
+    lua5.4:*) lua5.4 -e "require('${1#lua5.4:}')" 2>/dev/null ;;
+    perl:*) perl -M"${1#perl:}" -e 1 2>/dev/null ;;
     python:*) python3 -c "import ${1#python:}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac

@@ -21,6 +21,24 @@ struct ConversationTests {
     #expect(connections.count == 1)
   }
 
+  /// Each client is another one, so that nothing but the key says what belongs together.
+  @Test func requestsOfOnePromptCacheKeyShareAConnection() throws {
+    let rig = try Rig(upstream: "connections_warm = 3\nconnections_max = 3")
+    try rig.daemon.waitUntilWarm(3)
+    func ask(_ key: String) throws -> Int? {
+      let key = #","prompt_cache_key":"\#(key)""#
+      let lines = try rig.client().ask(request("x", more: key))
+      #expect(lines.done?.outcome.string == "completed", "\(lines)")
+      return lines.done?.connection.integer
+    }
+    let keys = ["one", "two", "three"]
+    let first = try keys.map { try ask($0) }
+    #expect(Set(first).count == 3, "each began where nobody was")
+    for _ in 0..<3 {
+      #expect(try keys.reversed().map { try ask($0) } == first.reversed())
+    }
+  }
+
   @Test func aChainWhoseConnectionIsGoneIsTold() throws {
     let rig = try Rig()
     let client = try rig.client()

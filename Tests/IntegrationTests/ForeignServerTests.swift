@@ -5,12 +5,15 @@ import Testing
 /// Servers that this project did not write.
 @Suite(.serialized, Requires.tools("openssl"))
 struct ForeignServerTests {
-  private func configuration(_ url: String, caFile: String) -> String {
+  private func configuration(
+    _ url: String, caFile: String, compression: String = "auto"
+  ) -> String {
     """
     default_upstream = "foreign"
     [upstream.foreign]
     url = "\(url)"
     ca_file = "\(caFile)"
+    compression = "\(compression)"
     """
   }
 
@@ -22,7 +25,7 @@ struct ForeignServerTests {
     let pair = try certificates.make("python")
     let script = try directory.write("server.py", PythonServer.script)
     let server = try ChildProcess(
-      Requires.python(), ["-u", script, pair.certificate, pair.key])
+      Requires.python(), ["-u", script, pair.certificate, pair.key, "none"])
     let port = try server.standardOutput.waitForLine(containing: "port ").dropFirst(5)
     let daemon = try DaemonProcess(
       configuration("wss://localhost:\(port)/v1/realtime", caFile: certificates.caFile),
@@ -51,6 +54,39 @@ struct ForeignServerTests {
     try daemon.process.terminate()
     try server.standardOutput.waitForLine(containing: "closed by peer with")
     #expect(server.standardOutput.text.contains("closed by peer with 1000"))
+  }
+
+  /// Python's `websockets` agrees to windows of 12 bits.
+  @Test(Requires.pythonWebSockets, arguments: ["auto", "off"])
+  func pythonWebSocketsCompressesWhereItIsWanted(compression: String) throws {
+    let directory = try TemporaryDirectory()
+    let certificates = try TestCertificates(in: directory)
+    let pair = try certificates.make("python")
+    let script = try directory.write("server.py", PythonServer.script)
+    let server = try ChildProcess(
+      Requires.python(), ["-u", script, pair.certificate, pair.key, "deflate"])
+    let port = try server.standardOutput.waitForLine(containing: "port ").dropFirst(5)
+    let daemon = try DaemonProcess(
+      configuration(
+        "wss://localhost:\(port)/v1/realtime", caFile: certificates.caFile,
+        compression: compression), in: directory)
+    let client = try daemon.client()
+    for count in [0, 1, 30, 100, 5000, 65_536, 1_000_000] {
+      let text = String(String(repeating: "Größe, 日本語 😀 or \(count); ", count: count).prefix(count))
+      for _ in 0..<2 {
+        let lines = try client.ask(request(text))
+        #expect(lines.done?.outcome.string == "completed", "\(count): \(lines.suffix(2))")
+        #expect(answerText(lines) == text)
+      }
+    }
+    #expect(answerText(try client.ask(request("fragments"))) == "fragments")
+    #expect(answerText(try client.ask(request("ping"))) == "pong")
+    let connections = try daemon.status().readyConnections
+    let isWanted = compression == "auto"
+    #expect(connections.allSatisfy { $0.deflate.bool == isWanted }, "\(connections)")
+    let saved = connections.compactMap(\.saved_bytes.integer)
+    #expect(saved.isEmpty != isWanted)
+    #expect(!isWanted || saved.reduce(0, +) > 4_000_000, "\(saved)")
   }
 
   // MARK: nginx

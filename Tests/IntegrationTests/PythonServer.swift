@@ -1,6 +1,6 @@
 /// A server of the upstream's kind on Python's `websockets`, which shares no line with ours.
 enum PythonServer {
-  /// Arguments: certificate and key; prints `port N`.
+  /// Arguments: certificate, key and compression (`deflate` or `none`); prints `port N`.
   static let script = #"""
     import asyncio, json, ssl, sys
     import websockets
@@ -49,7 +49,8 @@ enum PythonServer {
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[1], sys.argv[2])
         async with serve(handler, "127.0.0.1", 0, ssl=context, max_size=None,
-                         compression="deflate") as server:
+                         compression=None if sys.argv[3] == "none" else sys.argv[3],
+                         ) as server:
             print("port", server.sockets[0].getsockname()[1], flush=True)
             await server.wait_closed()
 

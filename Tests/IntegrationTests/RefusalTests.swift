@@ -80,7 +80,7 @@ struct RefusalTests {
     let client = try Rig().client()
     let types = [
       "response.created", "hotline.done", "hotline.stats", "hotline.watch", "hotline.config",
-      "hotline.cancel", "hotline.reload", "hotline.drain", "", "nonsense",
+      "hotline.cancel", "hotline.reloaded", "hotline.ok", "", "nonsense",
     ]
     for type in types {
       try expectRefusal(
@@ -127,9 +127,11 @@ struct RefusalTests {
   }
 
   @Test func messagesThatAreTooLargeForTheServer() throws {
-    let client = try Rig(upstream: "message_bytes_max = 4096").client()
+    let rig = try Rig(upstream: "message_bytes_max = 4096")
+    let client = try rig.client()
     try expectRefusal(
       client, request(String(repeating: "x", count: 4096)), "message_too_large", id: "a1")
+    #expect(try rig.simulator.statistics().requests.integer == 0, "nothing of it is sent")
   }
 
   @Test func moreClientsAndRequestsThanAllowed() throws {
@@ -138,7 +140,11 @@ struct RefusalTests {
       sections: "[socket]\nclients_max = 2\nrequests_per_client_max = 2\n[queue]\nrequests_max = 2")
     let one = try rig.client()
     try one.send(request("[[fault: silence]]", id: "q1"))
-    try rig.daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
+    // Whoever asked before whether the daemon is warm has to be gone.
+    _ = try poll(for: "a busy connection and one client") {
+      let status = try one.answer(to: #"{"type":"hotline.status"}"#).json
+      return status.busyConnections.count == 1 && status.clients.array.count == 1 ? true : nil
+    }
     try one.send(request("x", id: "q2"))
     try expectRefusal(one, request("x", id: "q3"), "too_many_requests", id: "q3")
     let two = try rig.client()

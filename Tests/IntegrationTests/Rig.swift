@@ -59,7 +59,7 @@ final class SimulatorProcess {
 }
 
 /// A running `hotlined`.
-final class DaemonProcess {
+final class DaemonProcess: Sendable {
   let process: ChildProcess
   let socketPath: String
 

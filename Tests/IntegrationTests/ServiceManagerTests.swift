@@ -50,6 +50,14 @@ struct ServiceManagerTests {
       Rig.configuration(simulator), in: directory,
       environment: ["NOTIFY_SOCKET": directory("notify")])
     _ = try notifications.next { $0.contains("READY=1") }
+    daemon.process.send(SIGHUP)
+    let reloading = try notifications.next { $0.contains("RELOADING=1") }
+    #expect(reloading.contains { $0.hasPrefix("MONOTONIC_USEC=") })
+    _ = try notifications.next { $0.contains("READY=1") }
+    try daemon.client().send(#"{"type":"hotline.drain"}"#)
+    _ = try notifications.next { lines in
+      lines.contains { $0.hasPrefix("STATUS=draining: ") }
+    }
     daemon.process.send(SIGTERM)
     _ = try notifications.next { $0.contains("STOPPING=1") }
     #expect(try daemon.process.waitForEnd() == .exited(0))

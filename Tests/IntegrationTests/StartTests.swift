@@ -25,7 +25,7 @@ struct StartTests {
       [upstream.one]
       url = "http://example.org"
       password = "hunter2"
-      lanes = 2
+      lanes = 17
       """)
     let result = try run(
       ["--config", file], in: directory, environment: ["HOTLINE_API_KEY": "key"])

@@ -43,6 +43,7 @@ import Testing
   @Test(arguments: [
     ("COpenSSL", ["HotlineTLS", "HotlineSimulator", "TestSupport", "HotlineTLSTests"]),
     ("CSystemd", ["HotlineSystem"]),
+    ("CZlib", ["HotlineDeflate", "TestSupport"]),
   ])
   func eachCLibraryHasItsOwner(library: String, owners: [String]) {
     for file in SourceTree.swift where file.imports.contains(where: { $0.module == library }) {
@@ -53,8 +54,8 @@ import Testing
 
   /// What Foundation costs at start and in size is not to come back unnoticed.
   @Test(arguments: [
-    "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "HotlineSystem",
-    "HotlineDaemon", "hotlined", "hotline",
+    "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", "HotlineTransport",
+    "HotlineSystem", "HotlineDaemon", "hotlined", "hotline",
   ])
   func noFoundation(target: String) {
     for file in SourceTree.target(target) {
@@ -62,7 +63,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["HotlineCore", "HotlineWire", "HotlineTLS", "HotlineSystem", "hotline"])
+  @Test(arguments: [
+    "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", "HotlineSystem", "hotline",
+  ])
   func noEventLoop(target: String) {
     for file in SourceTree.target(target) {
       #expect(!file.imports.contains { $0.module.hasPrefix("NIO") }, "\(file.path)")

@@ -1,0 +1,126 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The configuration, read again by SIGHUP and by `hotline reload`.
+@Suite(.serialized) struct ReloadTests {
+  private func hotline(_ rig: Rig, _ arguments: String...) throws
+    -> (end: ChildProcess.End, output: String, errors: String)
+  {
+    try ChildProcess.run(
+      Requires.program("hotline"), arguments, environment: ["HOTLINE_SOCKET": rig.daemon.socketPath]
+    )
+  }
+
+  @Test func aChangedKeyIsUsedFromThenOn() throws {
+    let rig = try Rig(["--key", "key-of-the-tests"])
+    let running = try rig.client()
+    try running.send(request("[[fault: delay 600, gap 20]] old", id: "running"))
+    try rig.daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
+    try rig.simulator.command("set key key-that-is-new")
+    let file = rig.directory("key")
+    try Data("key-that-is-new\n".utf8).write(to: URL(fileURLWithPath: file))
+    chmod(file, 0o600)
+    try rig.directory.write(
+      "config.toml",
+      Rig.configuration(rig.simulator, upstream: "api_key_file = \"\(file)\""))
+    let result = try hotline(rig, "reload")
+    #expect(result.end == .exited(0), "\(result)")
+    #expect(result.errors == "" && result.output == "")
+    // What ran goes on where it runs, what comes goes over a connection with the new key.
+    let fresh = try rig.client().ask(request("new"))
+    #expect(fresh.done?.outcome.string == "completed", "\(fresh)")
+    #expect(fresh.done?.connection.integer != 1)
+    let old = try running.lines(upTo: "the end", \.isDone)
+    #expect(answerText(old) == "Echo: old")
+    #expect(old.done?.connection.integer == 1)
+    try rig.daemon.waitForStatus("the old one closed") { status in
+      status.upstreams[0].connections.array.allSatisfy { $0["number"].integer != 1 }
+    }
+    #expect(!rig.daemon.log.contains("key-that-is-new"))
+  }
+
+  @Test func aChangedURLIsDialledUnderARunningResponse() throws {
+    let rig = try Rig()
+    let client = try rig.client()
+    try client.send(request("[[fault: delay 600, gap 20]] first server", id: "running"))
+    try rig.daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
+    let directory = try TemporaryDirectory()
+    let second = try SimulatorProcess(in: directory)
+    try rig.directory.write("config.toml", Rig.configuration(second))
+    rig.daemon.process.send(SIGHUP)
+    try rig.daemon.process.standardError.waitForLine(containing: "configuration reloaded")
+    #expect(try rig.client().ask(request("x")).done?.outcome.string == "completed")
+    #expect(try second.statistics().requests.integer == 1)
+    let lines = try client.lines(upTo: "the end", \.isDone)
+    #expect(answerText(lines) == "Echo: first server")
+    #expect(try rig.simulator.statistics().requests.integer == 1)
+  }
+
+  @Test func aRequestThatWaitsIsSentAsTheNewServerWantsIt() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(["--envelope", "flat", "--lanes"], in: directory)
+    let nobody = Rig.configuration(simulator).replacingOccurrences(
+      of: ":\(simulator.port)/", with: ":1/")
+    let daemon = try DaemonProcess(nobody, in: directory)
+    let client = try daemon.client()
+    try client.send(request("waiting", id: "w"))
+    try daemon.waitForStatus("waiting") { $0.queue.waiting.integer == 1 }
+    try directory.write(
+      "config.toml",
+      Rig.configuration(simulator, upstream: "envelope = \"flat\"\nlanes = 2\nstore_false = false"))
+    daemon.process.send(SIGHUP)
+    let lines = try client.lines(upTo: "the end", \.isDone)
+    #expect(lines.done?.outcome.string == "completed", "\(lines)")
+    #expect(answerText(lines) == "Echo: waiting")
+    #expect(try simulator.statistics().violations.integer == 0)
+  }
+
+  @Test func aFileWithErrorsChangesNothing() throws {
+    let rig = try Rig()
+    let file = try rig.directory.write(
+      "config.toml", Rig.configuration(rig.simulator, upstream: "lanes = 99"))
+    let result = try hotline(rig, "reload")
+    #expect(result.end == .exited(1))
+    #expect(result.errors.hasPrefix("hotline: invalid_request: "), "\(result)")
+    #expect(result.errors.contains(file))
+    #expect(result.errors.contains("upstream.sim.lanes: 99 is out of range; 1 to 16 would do"))
+    rig.daemon.process.send(SIGHUP)
+    try rig.daemon.process.standardError.waitForLine(containing: "configuration not reloaded")
+    let lines = try rig.client().ask(request("x"))
+    #expect(lines.done?.outcome.string == "completed")
+    #expect(lines.done?.connection.integer == 1)
+  }
+
+  @Test func flagsAndEnvironmentComeBeforeTheFileAgain() throws {
+    let rig = try Rig(arguments: ["--log-level", "debug"], environment: ["HOTLINE_SOCKET": "/no"])
+    let changed = "[socket]\npath = \"/elsewhere/s\"\nclients_max = 3"
+    try rig.directory.write(
+      "config.toml", Rig.configuration(rig.simulator, sections: changed))
+    let result = try hotline(rig, "reload")
+    #expect(result.end == .exited(0) && result.errors == "", "\(result)")
+    let clients = try (0..<3).map { _ in try rig.client() }
+    _ = try clients[2].answer(to: #"{"type":"hotline.ping"}"#)
+    #expect(try rig.client().line().code == "too_many_clients")
+  }
+
+  @Test func aSocketThatWouldMoveIsAWarning() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(in: directory)
+    func file(_ socket: String) -> String {
+      Rig.configuration(simulator, sections: "[socket]\npath = \"\(socket)\"")
+    }
+    let path = directory("here")
+    let configuration = try directory.write("config.toml", file(path))
+    let process = try ChildProcess(
+      Requires.program("hotlined"), ["--config", configuration],
+      environment: DaemonProcess.environment(in: directory))
+    let daemon = try DaemonProcess(process, socketPath: path)
+    try directory.write("config.toml", file(directory("there")))
+    let result = try ChildProcess.run(
+      Requires.program("hotline"), ["reload"], environment: ["HOTLINE_SOCKET": path])
+    #expect(result.end == .exited(0))
+    #expect(result.errors.hasPrefix("hotline: warning: socket.path: "), "\(result)")
+    #expect(try daemon.client().answer(to: #"{"type":"hotline.ping"}"#).kind == "hotline.pong")
+  }
+}
