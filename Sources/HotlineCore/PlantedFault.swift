@@ -52,7 +52,7 @@
     case waitsBeyondPatience
     case forgetsWhatPrefersAConnection
     case namesAnotherReason
-    // Mistakes that the core once made.
+    // Mistakes that are easily made.
     case probesBeforeRetryAfter
     case keepsWhatIsTooMany
     case forgetsEarlierNotices

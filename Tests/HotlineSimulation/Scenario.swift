@@ -98,7 +98,7 @@ struct Scenario {
 }
 
 extension Scenario {
-  /// - Parameter second: decides what was added later, so that a seed keeps its world otherwise.
+  /// - Parameter second: drawing from it leaves the rest of a world as it is.
   init(from random: inout Chance, _ second: inout Chance) {
     let profile = random.below(8)
     drawLimits(&random, isTiny: random.oneIn(3))

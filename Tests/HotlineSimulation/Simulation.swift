@@ -19,7 +19,7 @@ package final class Simulation {
   package let seed: UInt64
   var scenario: Scenario
   var random: Chance
-  /// For what was added later, so that a seed keeps its run otherwise.
+  /// A second source, so that drawing from it leaves the rest of a run as it is.
   var second: Chance
   var broker: Broker
   var agenda = Agenda()

@@ -1,7 +1,7 @@
 import HotlineSimulation
 import Testing
 
-/// Seeds that show a mistake that the core once made.
+/// Seeds that each show a mistake that is easily made.
 ///
 /// Each is planted again under the name given; `contrib/simulate --seed N --fault NAME` tells how
 /// the run goes with it. A change to what a world draws, or to what the core decides, gives a seed
