@@ -21,9 +21,6 @@ struct Keepalive: Sendable {
   private var timeout: Duration
   private(set) var state: State
   private var pingsSent: UInt64 = 0
-  /// The ping that asked for a sign of life: only its pong is one, as what was sent before the
-  /// network changed may still be read after.
-  private var probe: UInt64?
   private var lastPingAt: MonotonicInstant
   /// Time between the last answered ping and its pong.
   private(set) var roundTrip: Duration?
@@ -53,7 +50,6 @@ struct Keepalive: Sendable {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .missesPongs, case .awaitingPong = state { return }
     #endif
-    guard probe == nil else { return }
     switch state {
     case .quiet, .awaitingPong: state = .quiet(pingAt: now.advanced(by: interval))
     case .dead: break
@@ -68,7 +64,6 @@ struct Keepalive: Sendable {
     case .quiet, .awaitingPong:
       pingsSent += 1
       lastPingAt = now
-      probe = pingsSent
       state = .awaitingPong(giveUpAt: now.advanced(by: limit))
       return pingsSent
     case .dead:
@@ -78,7 +73,6 @@ struct Keepalive: Sendable {
 
   mutating func pongReceived(id: UInt64, at now: MonotonicInstant) {
     if id == pingsSent, id > 0 { roundTrip = lastPingAt.duration(to: now) }
-    if let probe, id >= probe { self.probe = nil }
     heard(at: now)
   }
 

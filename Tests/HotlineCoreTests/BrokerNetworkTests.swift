@@ -18,13 +18,6 @@ import Testing
     #expect(fixture.pool.connections[1]?.isReady == true)
   }
 
-  @Test func bytesOfBeforeAreNoAnswerToTheProbe() {
-    var fixture = BrokerFixture.warm()
-    fixture.networkChanged(at: 1_000)
-    fixture.heard(1, at: 1_040)
-    #expect(fixture.deadline(at: 4_000) == [.closeConnection(1, .pongTimeout), .dial(2, 0)])
-  }
-
   @Test func aBusyConnectionHasTheTimeOfAnyPong() {
     var fixture = BrokerFixture.single()
     fixture.run("a", response: "r1", as: 1)
