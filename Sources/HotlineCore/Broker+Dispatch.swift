@@ -302,12 +302,6 @@ extension Broker {
       }
       let isOvertaking = !upstreams[index].queue.isEmpty
       if isOvertaking, connection.hasServedPinned { break }
-      // Batch is served when nothing interactive waits, and has its share in the queue.
-      if record.spec.priority == .batch, upstreams[index].queue.hasInteractive {
-        detach(record)
-        enqueue(request)
-        continue
-      }
       detach(record)
       let place = Affinity.Place(connection: number, lane: lane)
       actions.append(assign(request, to: place, of: index, at: now))

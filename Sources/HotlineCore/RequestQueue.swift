@@ -61,7 +61,6 @@ struct RequestQueue: Sendable {
 
   var count: Int { members.count }
   var isEmpty: Bool { members.isEmpty }
-  var hasInteractive: Bool { members.count > batchCount }
 
   /// `atFront`: before everything that waits, for a request that comes back from a lost connection.
   mutating func add(
