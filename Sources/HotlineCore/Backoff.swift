@@ -14,12 +14,14 @@ struct Backoff: Sendable {
   private(set) var lastFailureAt: MonotonicInstant?
   /// When the server asked to be left alone until.
   private(set) var notBefore: MonotonicInstant?
+  /// When it asked so last.
+  private var askedAt: MonotonicInstant?
   /// The jittered delay of the current step.
   private var delay: Duration = .zero
 
   /// The earliest instant for the next dial; nil where it may begin at once.
   func dialAt(isWanted: Bool, downSince: MonotonicInstant?) -> MonotonicInstant? {
-    guard let lastFailureAt else { return nil }
+    guard let lastFailureAt else { return notBefore }
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .dialsAtOnceAfterAFailure { return nil }
     #endif
@@ -40,17 +42,28 @@ struct Backoff: Sendable {
     guard let retryAfter else { return }
     let asked = now.advanced(by: min(retryAfter, Self.retryAfterMax))
     notBefore = max(notBefore ?? asked, asked)
+    askedAt = now
   }
 
-  /// A connection proved itself.
-  mutating func succeeded() {
+  /// A connection proved itself; what the server has asked for since its dial began still holds.
+  mutating func succeeded(dialedAt: MonotonicInstant) {
+    let before = self
+    self = Backoff()
+    guard let askedAt = before.askedAt, askedAt > dialedAt else { return }
+    (notBefore, self.askedAt) = (before.notBefore, askedAt)
+  }
+
+  /// What failed before says nothing any more.
+  mutating func forget() {
     self = Backoff()
   }
 
   /// A connection opened but has not proved itself yet: the next dial need not wait, the count of
   /// failures stays, so that a server that accepts and closes at once is not dialled in a loop.
-  mutating func opened() {
+  /// What the server has asked for since that connection's dial began still holds.
+  mutating func opened(dialedAt: MonotonicInstant) {
     lastFailureAt = nil
+    if let askedAt, askedAt > dialedAt { return }
     notBefore = nil
   }
 }

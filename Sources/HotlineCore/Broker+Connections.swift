@@ -58,19 +58,26 @@ extension Broker {
   }
 
   /// Bytes came from the server, whatever they say.
+  ///
+  /// - Returns: whether something waits for such a sign of life: ``deadlineReached(at:)`` is to be
+  ///   called then, after what the bytes say.
   package mutating func bytesHeard(
     on number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
-  ) {
+  ) -> Bool {
     _ = upstreams[upstream.rawValue].pool.connections.change(number) {
       $0.keepalive?.heard(at: now)
     }
+    return !upstreams[upstream.rawValue].queue.returned.isEmpty
   }
 
+  /// A ping was answered.
   package mutating func pongReceived(
     id: UInt64, on number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
-  ) {
-    upstreams[upstream.rawValue].pool.connections[number]?.keepalive?
-      .pongReceived(id: id, at: now)
+  ) -> [Action] {
+    let index = upstream.rawValue
+    upstreams[index].pool.connections[number]?.keepalive?.pongReceived(id: id, at: now)
+    // It may be what a request that came back was waiting for.
+    return upstreams[index].queue.returned.isEmpty ? [] : conclude([], at: now)
   }
 
   /// The network has changed, or the machine has slept: any connection may have died unnoticed,
@@ -148,36 +155,65 @@ extension Broker {
     guard let connection = upstreams[index].pool.connections[number] else { return [] }
     // No request may come back to this connection.
     upstreams[index].pool.connections[number]?.state = .closing
-    let all = connection.lanes.compactMap(\.running)
-    return all.flatMap { running -> [Action] in
+    // What nobody wants any more may be to blame too.
+    let all = connection.lanes.compactMap(\.occupant)
+    // A server that breaks the protocol is alive.
+    let lostAt = failure.kind == .protocolViolation ? nil : now
+    let actions = connection.lanes.compactMap(\.running).flatMap { running -> [Action] in
       guard let request = requests[running.request] else { return [] }
-      let isFinal = failure.isFinal(for: running, of: all)
       #if HOTLINE_PLANTED_FAULTS
-        if let actions = plantedLoss(of: running, request, at: now) { return actions }
+        let isFinal = PlantedFault.isFinal(failure, for: running, of: all)
+        if let actions = plantedLoss(of: running, request, failure, at: now) { return actions }
+      #else
+        let isFinal = failure.isFinal(for: running, of: all)
       #endif
       if !running.isHandedOver, !isFinal {
-        return sendAgain(running.request, sentBefore: .no, at: now)
+        return sendAgain(running.request, sentBefore: .no, lostAt: lostAt, at: now)
       }
       if running.isHandedOver, !running.isAnswered, !isFinal, request.spec.resendsUnanswered,
         !request.isResent
       {
-        return sendAgain(running.request, sentBefore: .unknown, at: now)
+        return sendAgain(running.request, sentBefore: .unknown, lostAt: lostAt, at: now)
       }
       let error = lossError(
         failure, sent: max(running.sent, request.sentBefore), isRetryable: !isFinal)
       return end(running.request, .error, with: error, lane: .lost, at: now)
     }
+    return actions + suspectOthers(of: index, at: now)
+  }
+
+  /// What came back from a lost connection waits for one whose server is heard: those that could
+  /// take it are asked.
+  private mutating func suspectOthers(of index: Int, at now: MonotonicInstant) -> [Action] {
+    guard !upstreams[index].queue.returned.isEmpty else { return [] }
+    var actions: [Action] = []
+    for brief in upstreams[index].pool.connections.briefs where brief.freeLane != nil {
+      guard let connection = upstreams[index].pool.connections[brief.number],
+        let keepalive = connection.keepalive, !connection.isHeard(since: now)
+      else { continue }
+      let limit = probeTimeout(of: connection, upstreams[index].pool.limits)
+      // Its answer to an earlier ping is as good, if that is to come as soon.
+      guard !keepalive.isAwaitingPong(by: now.advanced(by: limit)) else { continue }
+      let id = upstreams[index].pool.connections[brief.number]?.keepalive?
+        .probe(within: limit, at: now)
+      if let id { actions.append(.sendPing(brief.number, id: id)) }
+    }
+    return actions
   }
 
   #if HOTLINE_PLANTED_FAULTS
     private mutating func plantedLoss(
-      of running: Lane.Running, _ request: Request, at now: MonotonicInstant
+      of running: Lane.Running, _ request: Request, _ failure: ConnectionFailure,
+      at now: MonotonicInstant
     ) -> [Action]? {
       switch PlantedFault.current {
       case .forgetsALastLine where running.isAnswered: return []
       case .resendsAfterAnEvent where running.isAnswered && request.spec.resendsUnanswered,
         .resendsWithoutLeave where running.isHandedOver && !running.isAnswered:
         return sendAgain(running.request, sentBefore: .unknown, at: now)
+      case .failsWhatItMaySendAgain where !running.isHandedOver:
+        let error = lossError(failure, sent: request.sentBefore, isRetryable: true)
+        return end(running.request, .error, with: error, lane: .lost, at: now)
       default: return nil
       }
     }
@@ -194,8 +230,11 @@ extension Broker {
   }
 
   /// Takes a request back from its lane to wait for another, in front of all others.
+  ///
+  /// - Parameter lostAt: when its connection was lost; nil: it is open.
   mutating func sendAgain(
-    _ number: RequestNumber, sentBefore: HotlineError.Sent, at now: MonotonicInstant
+    _ number: RequestNumber, sentBefore: HotlineError.Sent, lostAt: MonotonicInstant? = nil,
+    at now: MonotonicInstant
   ) -> [Action] {
     guard var request = requests[number] else { return [] }
     let index = request.spec.upstream.rawValue
@@ -208,6 +247,8 @@ extension Broker {
       upstreams[index].pool.connections[connection]?.lanes[lane].state = .spent
     }
     request.sentBefore = max(request.sentBefore, sentBefore)
+    if let lostAt { request.lostAt = lostAt }
+    request.waitingSince = now
     request.waitDeadline = now.advanced(by: request.spec.waitTimeout ?? limits.waitTimeout)
     if request.noticeAt != nil {
       request.noticeAt = now.advanced(by: limits.queuedNoticeAfter)
@@ -225,6 +266,20 @@ extension Broker {
     return []
   }
 }
+
+#if HOTLINE_PLANTED_FAULTS
+  extension PlantedFault {
+    fileprivate static func isFinal(
+      _ failure: ConnectionFailure, for running: Lane.Running, of all: [Lane.Running]
+    ) -> Bool {
+      switch current {
+      case .resendsAfterAFinalClose: false
+      case .blamesOneOfSeveral: failure.isFinal(for: running, of: [running])
+      default: failure.isFinal(for: running, of: all)
+      }
+    }
+  }
+#endif
 
 extension ConnectionFailure {
   /// Whether a request that is lost by it would be lost again.

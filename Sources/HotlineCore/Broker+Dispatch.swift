@@ -45,6 +45,13 @@ extension Broker {
           connection.takesContinuations && connection.continues(on: place.lane) ? place : nil
         }
       }
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .losesConversationsForNothing, let place,
+          pool.connections[place.connection]?.isIdle == false
+        {
+          return pool.settings.continuation == .connection ? .lost : .queue
+        }
+      #endif
       switch (pool.settings.continuation, place) {
       case (.connection, .some(let place)): return .lane(place)
       case (.connection, nil): return .lost
@@ -72,7 +79,7 @@ extension Broker {
     _ number: ConnectionNumber, _ preference: Affinity.Preference?, of client: ClientNumber? = nil,
     _ pool: UpstreamPool, at now: MonotonicInstant
   ) -> Destination {
-    guard let connection = pool.connections[number], connection.isReady,
+    guard let connection = pool.connections[number], pool.takesAny(connection, at: now),
       now < connection.ages.marginAt
     else { return .queue }
     if connection.freeLane(suiting: preference) == nil {
@@ -244,13 +251,50 @@ extension Broker {
 
   /// Gives a free lane to the request whose turn it is, if there are both.
   private mutating func dispatchQueued(_ index: Int, at now: MonotonicInstant) -> Action? {
-    guard !upstreams[index].queue.isEmpty, let best = upstreams[index].pool.bestFreeLane(at: now),
-      let request = upstreams[index].queue.popFirst()
+    guard !upstreams[index].queue.isEmpty, let best = upstreams[index].pool.bestFreeLane(at: now)
     else { return nil }
-    let place = preferredFreeLane(for: request, of: index, at: now) ?? best
+    let request: RequestNumber
+    let place: Affinity.Place
+    if let returned = servedNext(ofReturned: index, at: now) {
+      (request, place) = returned
+      upstreams[index].queue.remove(request)
+    } else if let next = upstreams[index].queue.popFirst() {
+      request = next
+      place = preferredFreeLane(for: next, of: index, at: now) ?? best
+    } else {
+      return nil
+    }
     let action = assign(request, to: place, of: index, at: now)
     upstreams[index].pool.connections[place.connection]?.hasServedPinned = false
+    upstreams[index].pool.connections[place.connection]?.lanes[place.lane].hasServedBound = false
     return action
+  }
+
+  /// The first that came back from a lost connection for which there is a free lane that will do.
+  private func servedNext(
+    ofReturned index: Int, at now: MonotonicInstant
+  ) -> (RequestNumber, Affinity.Place)? {
+    for number in upstreams[index].queue.returned {
+      let lostAt = requests[number]?.lostAt
+      if let place = upstreams[index].pool.bestFreeLane(at: now, heardSince: lostAt) {
+        return (number, place)
+      }
+    }
+    return nil
+  }
+
+  /// Something waits for any connection, and this one will do.
+  private func isWantedByAny(
+    _ number: ConnectionNumber, of index: Int, at now: MonotonicInstant
+  ) -> Bool {
+    let (queue, pool) = (upstreams[index].queue, upstreams[index].pool)
+    guard !queue.isEmpty, let connection = pool.connections[number],
+      pool.takesAny(connection, at: now)
+    else { return false }
+    return queue.hasNew
+      || queue.returned.contains { number in
+        requests[number]?.lostAt.map { connection.isHeard(since: $0) } ?? true
+      }
   }
 
   /// A free lane of the connection that suits a request better than any.
@@ -265,15 +309,21 @@ extension Broker {
         clients[request.client]?.lastServedOn
       }
     guard let preferred, let connection = upstreams[index].pool.connections[preferred],
-      connection.isReady, now < connection.ages.marginAt,
+      upstreams[index].pool.takesAny(connection, at: now), now < connection.ages.marginAt,
       let lane = connection.freeLane(suiting: request.spec.preference(of: request.uid))
     else { return nil }
     return Affinity.Place(connection: preferred, lane: lane)
   }
 
   /// Serves what waits for one connection: first what can be served nowhere else, then what prefers
-  /// it, but that not twice in a row while others wait for any connection.
+  /// it, but neither twice in a row while others wait for any connection.
   private mutating func dispatchAttached(
+    to number: ConnectionNumber, of index: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    dispatchBound(to: number, of: index, at: now) + dispatchPinned(to: number, of: index, at: now)
+  }
+
+  private mutating func dispatchBound(
     to number: ConnectionNumber, of index: Int, at now: MonotonicInstant
   ) -> [Action] {
     var actions: [Action] = []
@@ -281,14 +331,32 @@ extension Broker {
       return []
     }
     for lane in connection.lanes.indices where !connection.lanes[lane].bound.isEmpty {
-      guard upstreams[index].pool.connections[number]?.canContinue(on: lane) == true,
-        let request = upstreams[index].pool.connections[number]?.lanes[lane].bound.popFirst()
+      guard upstreams[index].pool.connections[number]?.canContinue(on: lane) == true else {
+        continue
+      }
+      let isOvertaking = isWantedByAny(number, of: index, at: now)
+      if isOvertaking, connection.lanes[lane].hasServedBound { continue }
+      guard let request = upstreams[index].pool.connections[number]?.lanes[lane].bound.popFirst()
       else { continue }
       upstreams[index].attachedCount -= 1
       let place = Affinity.Place(connection: number, lane: lane)
       actions.append(assign(request, to: place, of: index, at: now))
+      upstreams[index].pool.connections[number]?.lanes[lane].hasServedBound = isOvertaking
+      if isOvertaking { upstreams[index].pool.connections[number]?.hasServedPinned = true }
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .servesOneLaneAgainAndAgain {
+          upstreams[index].pool.connections[number]?.lanes[lane].hasServedBound = false
+        }
+      #endif
     }
-    for request in connection.pinned {
+    return actions
+  }
+
+  private mutating func dispatchPinned(
+    to number: ConnectionNumber, of index: Int, at now: MonotonicInstant
+  ) -> [Action] {
+    var actions: [Action] = []
+    for request in upstreams[index].pool.connections[number]?.pinned ?? [] {
       guard let connection = upstreams[index].pool.connections[number], connection.isReady,
         connection.freeLane != nil
       else { break }
@@ -300,12 +368,21 @@ extension Broker {
         enqueue(request)
         continue
       }
-      let isOvertaking = !upstreams[index].queue.isEmpty
+      if record.spec.priority == .batch, upstreams[index].queue.hasInteractive {
+        // Its turn comes as often there as batch requests' do, and no sooner.
+        detach(record)
+        enqueue(request)
+        continue
+      }
+      let isOvertaking = isWantedByAny(number, of: index, at: now)
       if isOvertaking, connection.hasServedPinned { break }
       detach(record)
       let place = Affinity.Place(connection: number, lane: lane)
       actions.append(assign(request, to: place, of: index, at: now))
       upstreams[index].pool.connections[number]?.hasServedPinned = isOvertaking
+      if isOvertaking {
+        upstreams[index].pool.connections[number]?.lanes[lane].hasServedBound = true
+      }
     }
     return actions
   }
@@ -354,6 +431,9 @@ extension Broker {
 
   /// Fails everything that waits for an upstream where waiting will not help.
   mutating func failHopeless(_ index: Int, at now: MonotonicInstant) -> [Action] {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .keepsWaitingForNothing { return [] }
+    #endif
     guard upstreams[index].waitingCount > 0, let error = upstreams[index].pool.refusal else {
       return []
     }

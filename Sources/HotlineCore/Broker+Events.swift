@@ -152,7 +152,7 @@ extension Broker {
   }
 
   /// The server is done with a connection that carries several responses: what it has not begun
-  /// goes elsewhere, what it has begun may end.
+  /// goes elsewhere, once, and what it has begun may end.
   private mutating func connectionRefused(
     _ event: EventFacts, on connection: UpstreamConnection, _ index: Int,
     at now: MonotonicInstant
@@ -190,7 +190,7 @@ extension Broker {
       return running.isSteered ? retire(number, of: index, .steered, at: now) : []
     case .error:
       freeLane(lane, of: number, index, running, isSpent: true, at: now)
-      return retire(number, of: index, .abandoned, at: now)
+      return retire(number, of: index, event.reasonToRetire, at: now)
     }
   }
 
@@ -296,7 +296,7 @@ extension Broker {
       actions += end(
         running.request, .error, with: slow, lane: isItsOwn ? .freed : .spent, at: now)
       guard isItsOwn else {
-        return actions + retire(place.connection, of: index, .errorInResponse, at: now)
+        return actions + retire(place.connection, of: index, event.reasonToRetire, at: now)
       }
       upstreams[index].pool.proved(place.connection)
       return actions
@@ -447,6 +447,13 @@ extension Lane {
     guard case .busy(var running) = state else { return }
     running.eventsDelivered += 1
     state = .busy(running)
+  }
+}
+
+extension EventFacts {
+  /// Why an error that ends more than its request takes the connection out of use.
+  fileprivate var reasonToRetire: CloseReason {
+    isForTheConnectionsSake ? .refusedByServer : .errorInResponse
   }
 }
 

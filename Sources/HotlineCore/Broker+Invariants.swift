@@ -1,3 +1,5 @@
+import DequeModule
+
 extension Broker {
   /// What contradicts itself in the broker's state; for simulations and tests. Takes time in
   /// proportion to all that is held.
@@ -9,8 +11,13 @@ extension Broker {
       for connection in upstream.pool.connections.all {
         failures += laneFailures(of: connection)
       }
-      if !upstream.queue.isEmpty, upstream.pool.bestFreeConnection(at: now) != nil {
+      if upstream.queue.hasNew, upstream.pool.bestFreeConnection(at: now) != nil {
         failures.append("a request waits while a connection is free")
+      }
+      for number in upstream.queue.returned {
+        let lostAt = requests[number]?.lostAt
+        guard upstream.pool.bestFreeLane(at: now, heardSince: lostAt) != nil else { continue }
+        failures.append("a request that came back waits while a connection is free")
       }
     }
     for request in requests.values {

@@ -136,10 +136,16 @@ extension Broker {
     let waitDeadline = now.advanced(by: spec.waitTimeout ?? limits.waitTimeout)
     requests[number] = Request(
       number: number, client: client, uid: clients[client]?.uid ?? ownerUID, id: id, spec: spec,
-      arrivedAt: now, waitDeadline: waitDeadline, deadline: deadline,
+      arrivedAt: now, waitingSince: now, waitDeadline: waitDeadline, deadline: deadline,
       noticeAt: now.advanced(by: limits.queuedNoticeAfter))
     upstreams[spec.upstream.rawValue].waitingCount += 1
     requests[number]?.position = upstreams[spec.upstream.rawValue].waitingCount
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .miscountsThoseBefore {
+        let queued = upstreams[spec.upstream.rawValue].queue.count
+        requests[number]?.position = queued + 1
+      }
+    #endif
     counters.requestsAccepted += 1
     return (number, made)
   }

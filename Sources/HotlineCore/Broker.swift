@@ -96,10 +96,12 @@ package struct Broker: Sendable {
   // MARK: Clients
 
   /// A local connection was accepted.
+  ///
+  /// - Parameter isAllowed: the configuration lets this client in, whoever it is.
   package mutating func clientConnected(
-    _ client: ClientNumber, uid: UInt32, at now: MonotonicInstant
+    _ client: ClientNumber, uid: UInt32, isAllowed: Bool = false, at now: MonotonicInstant
   ) -> [Action] {
-    guard uid == ownerUID || uid == 0 else {
+    guard uid == ownerUID || uid == 0 || isAllowed else {
       counters.clientsRefused += 1
       let error = HotlineError(
         .notAllowed, "uid \(uid) may not use this daemon, which serves uid \(ownerUID)",
@@ -207,6 +209,9 @@ package struct Broker: Sendable {
     var actions: [Action] = []
     if let noticeAt = request.noticeAt, now >= noticeAt {
       requests[number]?.noticeAt = nil
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .saysNotThatItWaits, request.state == .ordered { return [] }
+      #endif
       let reason = queuedReason(of: request)
       actions.append(.notifyQueued(number, position: request.position, reason: reason))
     }
@@ -228,11 +233,13 @@ package struct Broker: Sendable {
       if PlantedFault.current == .namesAnotherReason { return .connecting }
     #endif
     let pool = upstreams[request.spec.upstream.rawValue].pool
-    if pool.backoff.failures > 0, !pool.hasOpenConnection {
+    // What only finishes what it has will not take it.
+    if pool.connections.readyCount > 0 { return .busy }
+    if pool.backoff.failures > 0 {
       return pool.lastFailure?.status == 429 ? .rateLimit : .backoff
     }
-    // Where none is open and none has failed, a dial is under way or begins now.
-    return pool.hasOpenConnection ? .busy : .connecting
+    // Where none is ready and none has failed, a dial is under way or begins now.
+    return .connecting
   }
 
   private func timeoutError(of request: Request, at now: MonotonicInstant) -> HotlineError {
@@ -248,13 +255,24 @@ package struct Broker: Sendable {
   }
 
   private func queueTimeoutError(of request: Request) -> HotlineError {
-    let waited = request.arrivedAt.duration(to: request.waitDeadline)
-    let prefix = "no connection was free within \(waited.inWords)"
+    let waited = request.waitingSince.duration(to: request.waitDeadline).inWords
+    let prefix: String
+    let remedy: String
+    switch request.state {
+    case .ordered:
+      prefix = "the requests before it in its conversation did not end within \(waited)"
+      remedy = "raise queue_timeout_ms, or leave out hotline.conversation to run side by side"
+    case .bound:
+      prefix = "what can continue previous_response_id was busy for \(waited)"
+      remedy = "raise queue_timeout_ms, or send the conversation in full to run elsewhere"
+    case .queued, .pinned, .running:
+      prefix = "no connection was free within \(waited)"
+      remedy = "raise queue_timeout_ms or connections_max"
+    }
     let pool = upstreams[request.spec.upstream.rawValue].pool
-    guard let failure = pool.lastFailure else {
+    guard let failure = pool.lastFailure, case .queued = request.state else {
       return HotlineError(
-        .queueTimeout, prefix + "; raise queue_timeout_ms or connections_max",
-        sent: request.sentBefore, isRetryable: true)
+        .queueTimeout, prefix + "; " + remedy, sent: request.sentBefore, isRetryable: true)
     }
     var error = failure.error(
       .queueTimeout, prefix + "; the last failure to connect", sent: request.sentBefore,
@@ -277,7 +295,8 @@ package struct Broker: Sendable {
     for case .closeConnection(_, let reason) in balance {
       counters.connectionsClosed[reason, default: 0] += 1
     }
-    return actions + balance
+    // What was closed just now may have been the last that kept the others waiting.
+    return actions + balance + failHopeless(index, at: now)
   }
 
   /// The end of every input that may have freed or demanded something: what waits is served,

@@ -32,6 +32,15 @@ struct Circuit: Sendable {
   mutating func failed(
     with error: HotlineError, retryAfter: Duration?, at now: MonotonicInstant
   ) {
+    #if HOTLINE_PLANTED_FAULTS
+      let error = PlantedFault.current == .repeatsOldWords ? self.error ?? error : error
+      switch PlantedFault.current {
+      case .probesTooSoon: probeAfter = min(probeAfter, .seconds(50))
+      case .probesTooLate: probeAfter = max(probeAfter, .seconds(70))
+      case .neverSlowsItsProbes: probeAfter = Self.probeAfterMin
+      default: break
+      }
+    #endif
     let asked = min(retryAfter ?? .zero, Self.probeAfterMax)
     if case .open(_, let probeAt) = state, now < probeAt {
       state = .open(error: error, probeAt: max(probeAt, now.advanced(by: asked)))

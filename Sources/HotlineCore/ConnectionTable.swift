@@ -18,6 +18,8 @@ struct ConnectionTable: Sendable {
     private(set) var isAwaited = false
     /// Its best free lane, and how little it suits any request.
     private(set) var freeLane: (lane: Int, rank: Int64)?
+    /// See ``UpstreamConnection/laneForOthers``.
+    private(set) var laneForOthers: Int?
     private(set) var ages = UpstreamConnection.Ages.unknown
     /// When something about it alone is due, or earlier: what is heard only moves that away.
     private(set) var dueAt = MonotonicInstant(nanoseconds: .max)
@@ -39,6 +41,7 @@ struct ConnectionTable: Sendable {
       freeLane = connection.freeLane.map { lane in
         (lane, connection.lanes[lane].chainAt?.nanoseconds ?? .min)
       }
+      laneForOthers = isAwaited ? connection.laneForOthers : nil
       ages = connection.ages
       dueAt = connection.dueAt
     }
@@ -56,7 +59,10 @@ struct ConnectionTable: Sendable {
 
     /// Another is to take over from it.
     func isAged(at now: MonotonicInstant) -> Bool {
-      isReady && (now >= ages.agedAt || (isIdle && now >= ages.rotateAt))
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .replacesOnlyWhatIsIdle, !isIdle { return false }
+      #endif
+      return isReady && (now >= ages.agedAt || (isIdle && now >= ages.rotateAt))
     }
   }
 

@@ -12,6 +12,7 @@ package struct HotlineError: Error, Hashable, Sendable {
     case unknownRequestID = "unknown_request_id"
     case sharedConnection = "shared_connection"
     case notAllowed = "not_allowed"
+    case notConfigured = "not_configured"
     case tooManyClients = "too_many_clients"
     case tooManyRequests = "too_many_requests"
     case queueFull = "queue_full"

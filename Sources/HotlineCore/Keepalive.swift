@@ -22,6 +22,8 @@ struct Keepalive: Sendable {
   private(set) var state: State
   private var pingsSent: UInt64 = 0
   private var lastPingAt: MonotonicInstant
+  /// When anything came from the server last; at first, when the connection opened.
+  private(set) var heardAt: MonotonicInstant
   /// Time between the last answered ping and its pong.
   private(set) var roundTrip: Duration?
 
@@ -29,7 +31,16 @@ struct Keepalive: Sendable {
     self.interval = interval
     self.timeout = timeout
     lastPingAt = now
+    heardAt = now
     state = .quiet(pingAt: now.advanced(by: interval))
+  }
+
+  /// A ping is out whose answer has to come by an instant.
+  func isAwaitingPong(by instant: MonotonicInstant) -> Bool {
+    switch state {
+    case .awaitingPong(let giveUpAt): giveUpAt <= instant
+    case .quiet, .dead: false
+    }
   }
 
   var nextDeadline: MonotonicInstant? {
@@ -50,6 +61,7 @@ struct Keepalive: Sendable {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .missesPongs, case .awaitingPong = state { return }
     #endif
+    heardAt = now
     switch state {
     case .quiet, .awaitingPong: state = .quiet(pingAt: now.advanced(by: interval))
     case .dead: break

@@ -39,6 +39,9 @@ struct Lane: Sendable {
   var state = State.idle
   /// Requests that continue a response of this lane, in order.
   var bound: Deque<RequestNumber> = []
+  /// What was served here last was for this lane or connection alone, while others were waiting for
+  /// any.
+  var hasServedBound = false
   /// The responses that ended here, latest last: those of which a late event could still come.
   private(set) var pastResponseIDs: Deque<ByteString> = []
   /// The latest of them: the only one that the server continues.
@@ -72,8 +75,11 @@ struct Lane: Sendable {
     }
   }
 
-  /// It can take any request.
+  /// It can take any request, and nothing waits for it alone.
   var isFree: Bool { isIdle && bound.isEmpty }
+  /// It can take any request, though something waits for it alone: that is not to be served twice
+  /// in a row while others wait.
+  var isFreeForOthers: Bool { isIdle && !bound.isEmpty && hasServedBound }
 
   /// The response on it has ended by its terminal event.
   ///

@@ -51,7 +51,50 @@
     // What waits for the connection that suits it.
     case waitsBeyondPatience
     case forgetsWhatPrefersAConnection
+    case servesOneLaneAgainAndAgain
     case namesAnotherReason
+    // Off by a little.
+    case holdsTooMuchMemory
+    case remembersOneTooMany
+    case usesOneLaneTooMany
+    case servesOneInteractiveTooMany
+    case dropsOnceTooOften
+    case opensTheCircuitEarly
+    case opensTheCircuitLate
+    case ignoresTheAgeMargin
+    case readsAnUnwantedResponseTooLong
+    case waitsALittleTooLong
+    case runsALittleTooLong
+    case noticesALittleTooLate
+    // Refused for nothing.
+    case oneClientTooFew
+    case oneRequestTooFewOfAClient
+    case oneWaitingRequestTooFew
+    case losesConversationsForNothing
+    case saysNotThatItWaits
+    case miscountsThoseBefore
+    // Choices.
+    case takesAnyFreeLane
+    case breaksTheLatestChain
+    case closesBeforeAnotherTookOver
+    case replacesOnlyWhatIsIdle
+    // Giving up.
+    case keepsWaitingForNothing
+    case probesTooSoon
+    case probesTooLate
+    case neverSlowsItsProbes
+    case countsFarApartFailures
+    case repeatsOldWords
+    case resendsAfterAFinalClose
+    case blamesOneOfSeveral
+    case failsWhatItMaySendAgain
+    case sendsAgainUnheard
+    // Clients that read slowly.
+    case losesPatienceAtOnce
+    case neverLosesPatience
+    case holdsAServerUpTooLong
+    // Reloads that cross.
+    case answersWithAnOlderReading
     // Mistakes that are easily made.
     case probesBeforeRetryAfter
     case keepsWhatIsTooMany
@@ -69,6 +112,15 @@
       case .oneWaitingRequestTooMany: limits.queueRequestsMax += 1
       case .oneByteTooManyUnread: limits.bufferBytesMax += 1
       case .starvesBatch: limits.interactiveWeight = .max
+      case .holdsTooMuchMemory: limits.memoryBytesMax += 100
+      case .remembersOneTooMany: limits.affinityEntriesMax += 1
+      case .servesOneInteractiveTooMany: limits.interactiveWeight += 1
+      case .waitsALittleTooLong: limits.waitTimeout += .milliseconds(5)
+      case .runsALittleTooLong: limits.requestTimeout += .milliseconds(5)
+      case .noticesALittleTooLate: limits.queuedNoticeAfter += .milliseconds(5)
+      case .oneClientTooFew: limits.clientsMax -= 1
+      case .oneRequestTooFewOfAClient: limits.requestsPerClientMax -= 1
+      case .oneWaitingRequestTooFew: limits.queueRequestsMax -= 1
       default: break
       }
       return limits
@@ -80,9 +132,24 @@
       case .oneConnectionTooMany: settings.limits.connectionsMax += 1
       case .oneDialTooMany: settings.limits.dialsMax += 1
       case .keepsNothingWarm: settings.limits.connectionsWarm = 0
+      case .usesOneLaneTooMany:
+        settings.limits.lanes = min(LaneName.countMax, settings.limits.lanes + 1)
+      case .opensTheCircuitEarly: settings.limits.circuitAfter -= .seconds(1)
+      case .opensTheCircuitLate: settings.limits.circuitAfter += .seconds(2)
+      case .ignoresTheAgeMargin: settings.limits.ageMargin = .zero
+      case .readsAnUnwantedResponseTooLong: settings.limits.abandonedTimeout += .seconds(1)
       default: break
       }
       return settings
+    }
+
+    /// How little a free lane suits any request.
+    static func rank(_ rank: (Int, Int64)) -> (Int, Int64) {
+      switch current {
+      case .takesAnyFreeLane: (rank.0, 0)
+      case .breaksTheLatestChain: (rank.0, rank.1 == .min ? .min : -rank.1)
+      default: rank
+      }
     }
   }
 #endif

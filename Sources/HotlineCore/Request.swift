@@ -88,6 +88,8 @@ struct Request: Sendable {
   let id: RequestID
   let spec: NewRequest
   let arrivedAt: MonotonicInstant
+  /// Since when it waits for a connection: its arrival, or the loss of its last one.
+  var waitingSince: MonotonicInstant
   /// The instant at which waiting for a connection ends.
   var waitDeadline: MonotonicInstant
   /// The instant at which the whole request ends.
@@ -99,6 +101,9 @@ struct Request: Sendable {
   var state = State.queued
   /// What an earlier attempt leaves known; the worst of all attempts counts.
   var sentBefore = HotlineError.Sent.no
+  /// It lost a connection then. What killed that one may have killed others unnoticed: it goes only
+  /// where the server has been heard since.
+  var lostAt: MonotonicInstant?
   /// Events delivered of earlier attempts: notices, as no answered request is sent again.
   var eventsBefore = 0
   /// It was sent again: given to a second lane after the first may have sent it.

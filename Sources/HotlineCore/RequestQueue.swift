@@ -42,11 +42,12 @@ struct RequestQueue: Sendable {
     }
   }
 
-  /// What came back from lost connections: before everything else, in the order it came.
-  private var returned: Deque<RequestNumber> = []
+  /// What came back from lost connections: before everything else, in the order it came. Few, as
+  /// only what ran comes back: looking through them takes time in proportion to their number.
+  private(set) var returned: Deque<RequestNumber> = []
   private var interactive = Turns()
   private var batch = Turns()
-  /// The requests that still wait, with the priority each waits at.
+  /// The requests that still wait in the lines, with the priority each waits at.
   private var members: [RequestNumber: Priority] = [:]
   private var batchCount = 0
   /// Entries in lines that are no longer members.
@@ -59,39 +60,46 @@ struct RequestQueue: Sendable {
     self.interactiveWeight = interactiveWeight
   }
 
-  var count: Int { members.count }
-  var isEmpty: Bool { members.isEmpty }
+  var count: Int { members.count + returned.count }
+  var isEmpty: Bool { members.isEmpty && returned.isEmpty }
+  /// Something waits that any connection may serve.
+  var hasNew: Bool { !members.isEmpty }
+  /// Something of the higher priority is among it.
+  var hasInteractive: Bool { members.count > batchCount }
 
   /// `atFront`: before everything that waits, for a request that comes back from a lost connection.
   mutating func add(
     _ request: RequestNumber, of client: ClientNumber, priority: Priority, atFront: Bool = false
   ) {
+    guard !atFront else { return returned.append(request) }
     members[request] = priority
-    if priority == .batch { batchCount += 1 }
-    switch (atFront, priority) {
-    case (true, _): returned.append(request)
-    case (false, .interactive): interactive.append(request, of: client)
-    case (false, .batch): batch.append(request, of: client)
+    switch priority {
+    case .interactive:
+      interactive.append(request, of: client)
+    case .batch:
+      batchCount += 1
+      batch.append(request, of: client)
     }
   }
 
   /// Forgets a request that no longer waits; false if it did not wait here.
   @discardableResult
   mutating func remove(_ request: RequestNumber) -> Bool {
-    guard forget(request) else { return false }
-    deadCount += 1
-    if deadCount > members.count + 64 { compact() }
+    if forget(request) {
+      deadCount += 1
+      if deadCount > members.count + 64 { compact() }
+      return true
+    }
+    guard let index = returned.firstIndex(of: request) else { return false }
+    returned.remove(at: index)
     return true
   }
 
+  /// The next of those that did not come back.
   mutating func popFirst() -> RequestNumber? {
-    while let request = returned.popFirst() {
-      if forget(request) { return request }
-      deadCount -= 1
-    }
-    guard !isEmpty else { return nil }
+    guard hasNew else { return nil }
     let isBatchTurn =
-      batchCount > 0 && (count == batchCount || interactiveInARow >= interactiveWeight)
+      batchCount > 0 && (!hasInteractive || interactiveInARow >= interactiveWeight)
     var dropped = 0
     let request =
       isBatchTurn
@@ -114,7 +122,6 @@ struct RequestQueue: Sendable {
   private mutating func compact() {
     compact(&interactive)
     compact(&batch)
-    returned.removeAll { members[$0] == nil }
     deadCount = 0
   }
 

@@ -33,7 +33,8 @@ struct UpstreamConnection: Sendable {
   var laneEcho = LaneEcho.unknown
   /// Requests that prefer this connection, in order.
   var pinned: Deque<RequestNumber> = []
-  /// What was served here last came out of `pinned` while others were waiting for any connection.
+  /// What was served here last was for it or one of its lanes alone, while others were waiting for
+  /// any.
   var hasServedPinned = false
   /// The end of its last response, or its opening.
   private(set) var lastActiveAt: MonotonicInstant
@@ -137,6 +138,17 @@ struct UpstreamConnection: Sendable {
       if best.map({ rank < $0.rank }) ?? true { best = (lane, rank) }
     }
     return best?.lane
+  }
+
+  /// A lane for the queue's next where none is free: its turn has come before what waits for the
+  /// lane alone.
+  var laneForOthers: Int? {
+    (0..<lanesUsable).first { lanes[$0].isFreeForOthers }
+  }
+
+  /// Its server has been heard, or it was opened, at an instant or later.
+  func isHeard(since instant: MonotonicInstant) -> Bool {
+    keepalive.map { $0.heardAt >= instant } ?? false
   }
 
   /// The free lane for a request that prefers this connection: one of which no response can be

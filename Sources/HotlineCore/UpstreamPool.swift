@@ -77,20 +77,32 @@ struct UpstreamPool: Sendable {
 
   /// The best connection with a free lane for a request that any connection may serve.
   ///
-  /// Preferred: far from its end of life; then a lane whose latest response nobody can want to
-  /// continue; then the one whose latest response is oldest.
+  /// Preferred: one that nothing waits for alone; then far from its end of life; then a lane whose
+  /// latest response nobody can want to continue; then the one whose latest response is oldest.
   func bestFreeConnection(at now: MonotonicInstant) -> ConnectionNumber? {
     bestFreeLane(at: now)?.connection
   }
 
-  func bestFreeLane(at now: MonotonicInstant) -> Affinity.Place? {
+  /// - Parameter instant: since when the connection must have been heard; nil: it need not.
+  func bestFreeLane(
+    at now: MonotonicInstant, heardSince instant: MonotonicInstant? = nil
+  ) -> Affinity.Place? {
     var best: (rank: (Int, Int64), place: Affinity.Place)?
     for brief in connections.briefs {
-      guard brief.isReady, let free = brief.freeLane, now < brief.ages.ageEnd,
-        brief.isProven || !distrustsOpenings
+      guard let free = brief.freeLane ?? brief.laneForOthers.map({ ($0, .max) }),
+        takesAny(brief, at: now)
       else { continue }
+      #if HOTLINE_PLANTED_FAULTS
+        let instant = PlantedFault.current == .sendsAgainUnheard ? nil : instant
+      #endif
+      if let instant, connections[brief.number]?.isHeard(since: instant) != true { continue }
       let isAged = now >= min(brief.ages.marginAt, brief.ages.rotateAt)
-      let rank = (isAged ? 1 : 0, free.rank)
+      let preference = brief.freeLane == nil ? 2 : isAged ? 1 : 0
+      #if HOTLINE_PLANTED_FAULTS
+        let rank = PlantedFault.rank((preference, free.rank))
+      #else
+        let rank = (preference, free.rank)
+      #endif
       if best.map({ rank < $0.rank }) ?? true {
         best = (rank, Affinity.Place(connection: brief.number, lane: free.lane))
       }
@@ -98,6 +110,17 @@ struct UpstreamPool: Sendable {
       if rank == (0, .min) { break }
     }
     return best?.place
+  }
+
+  /// A request that any connection may serve could be sent there, if a lane is free.
+  func takesAny(_ brief: ConnectionTable.Brief, at now: MonotonicInstant) -> Bool {
+    brief.isReady && now < brief.ages.ageEnd && (brief.isProven || !distrustsOpenings)
+  }
+
+  /// The same of a connection.
+  func takesAny(_ connection: UpstreamConnection, at now: MonotonicInstant) -> Bool {
+    connection.isReady && now < connection.ages.ageEnd
+      && (connection.isProven || !distrustsOpenings)
   }
 
   // MARK: Balancing
@@ -134,6 +157,12 @@ struct UpstreamPool: Sendable {
       }
       guard brief.isIdle else { continue }
       let isFresh = brief.isFresh(at: now)
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .closesBeforeAnotherTookOver, !isFresh {
+          actions.append(close(brief.number, brief.ages.endReason))
+          continue
+        }
+      #endif
       if now >= brief.ages.idleEnd || (!isFresh && spare > 0) {
         actions.append(close(brief.number, brief.ages.endReason))
       } else if isRemoved {
@@ -227,7 +256,7 @@ struct UpstreamPool: Sendable {
     circuit.opened()
     hasOpenedSinceFailure = true
     guard !distrustsOpenings else { return }
-    backoff.opened()
+    backoff.opened(dialedAt: connections[number]?.dialedAt ?? now)
     downSince = nil
   }
 
@@ -244,6 +273,10 @@ struct UpstreamPool: Sendable {
     // Nobody had wanted a connection for a while: what failed then says nothing of how long.
     if let last = backoff.lastFailureAt {
       let due = max(last.advanced(by: Backoff.delayMax), backoff.notBefore ?? last)
+      #if HOTLINE_PLANTED_FAULTS
+        let before = downSince
+        defer { if PlantedFault.current == .countsFarApartFailures { downSince = before } }
+      #endif
       if now > due.advanced(by: limits.connectTimeout) { downSince = nil }
     }
     backoff.dialFailed(
@@ -274,14 +307,14 @@ struct UpstreamPool: Sendable {
     guard let openedAt = connection.openedAt, openedAt >= backoff.lastFailureAt ?? openedAt else {
       return
     }
-    backoff.succeeded()
+    backoff.succeeded(dialedAt: connection.dialedAt)
     circuit.succeeded()
     lastFailure = nil
   }
 
   /// Earlier failures say nothing of what a dial would meet now.
   mutating func forgetFailures() {
-    backoff.succeeded()
+    backoff.forget()
     circuit.succeeded()
     downSince = nil
     unprovenCount = 0
@@ -297,6 +330,12 @@ struct UpstreamPool: Sendable {
   mutating func dropAllowed(at now: MonotonicInstant) -> Bool {
     guard limits.cancel == .drop else { return false }
     while let first = drops.first, first.duration(to: now) > .seconds(10) { drops.removeFirst() }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .dropsOnceTooOften, drops.count == 10 {
+        drops.append(now)
+        return true
+      }
+    #endif
     guard drops.count < 10 else { return false }
     drops.append(now)
     return true

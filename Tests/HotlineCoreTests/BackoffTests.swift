@@ -70,7 +70,7 @@ import Testing
 
   @Test mutating func successForgetsEverything() {
     fail(9, retryAfter: .seconds(30))
-    backoff.succeeded()
+    backoff.succeeded(dialedAt: t(0))
     #expect(delay() == nil)
     #expect(backoff.failures == 0)
     fail(1, fraction: 1)
@@ -79,11 +79,29 @@ import Testing
 
   @Test mutating func anOpeningEndsTheDelayButKeepsTheCount() {
     fail(4, retryAfter: .seconds(30))
-    backoff.opened()
+    backoff.opened(dialedAt: t(0))
     #expect(delay() == nil)
     #expect(backoff.failures == 4)
     fail(1, fraction: 1)
     #expect(delay() == .seconds(8))
+  }
+
+  @Test mutating func whatTheServerAskedForSinceADialBeganOutlivesItsOpening() {
+    fail(1, retryAfter: .seconds(30))
+    backoff.opened(dialedAt: t(-1))
+    #expect(delay() == .seconds(30))
+    backoff.succeeded(dialedAt: t(-1))
+    #expect(delay() == .seconds(30))
+    #expect(backoff.failures == 0)
+    backoff.opened(dialedAt: t(0))
+    #expect(delay() == nil)
+  }
+
+  @Test mutating func whatIsForgottenHoldsNoMore() {
+    fail(4, retryAfter: .seconds(30))
+    backoff.forget()
+    #expect(delay() == nil)
+    #expect(backoff.failures == 0)
   }
 
   @Test mutating func retryAfterNeverShortensTheDelay() {

@@ -137,7 +137,7 @@ import Testing
     #expect(fixture.event(.text, on: 9) == [])
     #expect(fixture.progress(isText: true, on: 9) == .unusual)
     fixture.heard(9)
-    fixture.broker.pongReceived(id: 1, on: 9, of: 0, at: t(0))
+    #expect(fixture.pong(9, id: 1) == [])
     fixture.handedOver(9)
     #expect(fixture.pool.connections.count == 1)
   }

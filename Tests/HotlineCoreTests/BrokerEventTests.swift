@@ -211,7 +211,7 @@ import Testing
       fixture.event(.error("session_expired"), on: 2).prefix(3) == [
         .deliver(1),
         .finish(1, nil, done(.error, on: 2, reused: true, resent: true, firstEvent: 0, events: 1)),
-        .closeConnection(2, .errorInResponse),
+        .closeConnection(2, .refusedByServer),
       ])
   }
 

@@ -14,6 +14,8 @@ struct BrokerFixture {
   private var closedConnections: Set<ConnectionNumber> = []
   private var closedClients: Set<ClientNumber> = []
   private var hasStopped = false
+  /// What was heard last may be what something waits for.
+  private(set) var isSignAwaited = false
 
   init(
     limits: Limits = Limits(), upstreams: [UpstreamSettings], clients: Int = 1, seed: UInt64 = 1
@@ -136,12 +138,14 @@ struct BrokerFixture {
 
   mutating func heard(_ number: ConnectionNumber, at instant: Int? = nil) {
     now = instant ?? now
-    broker.bytesHeard(on: number, of: 0, at: t(now))
+    isSignAwaited = broker.bytesHeard(on: number, of: 0, at: t(now))
   }
 
-  mutating func pong(_ number: ConnectionNumber, id: UInt64, at instant: Int? = nil) {
-    now = instant ?? now
-    broker.pongReceived(id: id, on: number, of: 0, at: t(now))
+  @discardableResult
+  mutating func pong(
+    _ number: ConnectionNumber, id: UInt64, at instant: Int? = nil
+  ) -> [Action] {
+    step(instant) { broker, now in broker.pongReceived(id: id, on: number, of: 0, at: now) }
   }
 
   @discardableResult

@@ -357,6 +357,19 @@ import Testing
     #expect(fixture.stage(of: 3) == .queued)
   }
 
+  @Test func aMessageTooBigMayHaveBeenOneThatNobodyWantsAnyMore() {
+    var fixture = BrokerFixture.running(1, of: 3)
+    for id in ["q2", "q3"] as [ByteString] { fixture.ask(id, from: 2) }
+    fixture.handedOver(2)
+    fixture.handedOver(3)
+    fixture.cancel("q2", by: 2)
+    let unknown = failure(
+      .connectionLost, origin: .upstream, sent: .unknown, retryable: true, closeCode: 1009)
+    #expect(
+      fixture.closed(1, .closed(1009)).contains(
+        .finish(3, unknown, done(.error, on: 1, reused: true))))
+  }
+
   @Test func aMissingPongEndsAllLanes() {
     var fixture = BrokerFixture.running(2, of: 2)
     #expect(fixture.pass(to: 25_000) == [.sendPing(1, id: 1)])

@@ -192,7 +192,7 @@ import Testing
     fixture.cancel("a", at: 1_000)
     #expect(
       fixture.event(.error("bad"), on: 11) == [
-        .closeConnection(11, .abandoned), .dial(12, 0),
+        .closeConnection(11, .errorInResponse), .dial(12, 0),
       ])
   }
 

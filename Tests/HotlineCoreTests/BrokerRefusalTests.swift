@@ -12,6 +12,13 @@ import Testing
     #expect(fixture.broker.counters.clientsAccepted == 1)
   }
 
+  @Test func whomTheConfigurationLetsInMaySpeakAndNoMore() {
+    var fixture = BrokerFixture(clients: 0)
+    let actions = fixture.broker.clientConnected(1, uid: 1001, isAllowed: true, at: t(0))
+    #expect(actions == [])
+    #expect(fixture.broker.commandRefusal(for: 1)?.code == .notAllowed)
+  }
+
   @Test func anotherUserIsRefusedAndClosed() {
     var fixture = BrokerFixture(clients: 0)
     #expect(

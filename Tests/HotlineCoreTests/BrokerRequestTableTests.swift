@@ -37,8 +37,7 @@ import Testing
       fixture.heard(1, at: soon)
       return fixture.deadline(at: soon)
     case .pong:
-      fixture.broker.pongReceived(id: 1, on: 1, of: 0, at: t(soon))
-      return fixture.deadline(at: soon)
+      return fixture.pong(1, id: 1, at: soon) + fixture.deadline(at: soon)
     case .reloadSame: return fixture.reload(at: soon)
     case .reloadConnections: return fixture.reload(at: soon) { $0[0].needsNewConnections = true }
     case .reloadLanes: return fixture.reload(at: soon) { $0[0].settings.limits.lanes = 2 }
@@ -268,8 +267,10 @@ import Testing
     case .unknown, .progress, .text, .notice, .unusable: return [.deliver(3)]
     case .created, .late: return violation(.begun)
     case .terminal, .namelessTerminal: return [.deliver(3), end(.completed)]
-    case .error, .refusal:
+    case .error:
       return [.deliver(3), end(.error), .closeConnection(1, .errorInResponse), .dial(2, 0)]
+    case .refusal:
+      return [.deliver(3), end(.error), .closeConnection(1, .refusedByServer), .dial(2, 0)]
     }
   }
 

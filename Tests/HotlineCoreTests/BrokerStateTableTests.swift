@@ -95,7 +95,8 @@ import Testing
 
   private func whileDialing(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .lost, .progress, .terminal, .notice, .networkChange, .reloadRemoved: []
+    case .opened, .lost, .progress, .terminal, .notice, .networkChange: []
+    case .reloadRemoved: [.closeConnection(1, .reloaded)]
     case .continuation: Self.accepted(1, Self.lost(1))
     case .request: Self.accepted(1)
     case .cancel: [Self.unknown]
@@ -137,7 +138,8 @@ import Testing
 
   private func whileRetiring(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .reloadRemoved, .terminate: return []
+    case .opened, .terminate: return []
+    case .reloadRemoved: return [.closeConnection(2, .reloaded)]
     case .lost: return [whileBusy(.lost)[0]]
     case .progress, .notice: return [.deliver(2)]
     case .terminal:
@@ -152,7 +154,8 @@ import Testing
 
   private func afterwards(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .lost, .progress, .terminal, .notice, .networkChange, .reloadRemoved: []
+    case .opened, .lost, .progress, .terminal, .notice, .networkChange: []
+    case .reloadRemoved: [.closeConnection(2, .reloaded)]
     case .continuation: Self.accepted(3, Self.lost(3))
     case .request: Self.accepted(3)
     case .cancel: [Self.unknown]

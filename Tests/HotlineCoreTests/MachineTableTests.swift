@@ -195,7 +195,7 @@ import Testing
       case .askedForTime: backoff.dialFailed(retryAfter: .seconds(9), fraction: 1, at: t(0))
       case .openedSince:
         backoff.dialFailed(retryAfter: .seconds(9), fraction: 1, at: t(0))
-        backoff.opened()
+        backoff.opened(dialedAt: t(0))
       }
       return backoff
     }
@@ -212,8 +212,8 @@ import Testing
     case .nothing: break
     case .failed: backoff.dialFailed(retryAfter: nil, fraction: 1, at: t(100))
     case .askedForTime: backoff.dialFailed(retryAfter: .seconds(5), fraction: 1, at: t(100))
-    case .opened: backoff.opened()
-    case .succeeded: backoff.succeeded()
+    case .opened: backoff.opened(dialedAt: t(0))
+    case .succeeded: backoff.succeeded(dialedAt: t(0))
     }
     return (backoff.dialAt(isWanted: false, downSince: nil), backoff.failures)
   }

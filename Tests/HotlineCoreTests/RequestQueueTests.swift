@@ -1,3 +1,4 @@
+import DequeModule
 import Testing
 
 @testable import HotlineCore
@@ -109,21 +110,36 @@ import Testing
     #expect(drained() == [12, 4])
   }
 
-  @Test mutating func whatComesBackGoesBeforeEverything() {
+  @Test mutating func whatComesBackIsKeptApartInTheOrderItCame() {
     add(1...2, of: 1)
-    add(11...12, of: 2)
     add(21...21, of: 3, .batch)
     queue.add(31, of: 2, priority: .interactive, atFront: true)
     queue.add(32, of: 3, priority: .batch, atFront: true)
-    #expect(queue.count == 7)
-    #expect(drained() == [31, 32, 1, 11, 21, 2, 12])
+    #expect(queue.count == 5)
+    #expect(queue.returned == [31, 32])
+    #expect(drained() == [1, 2, 21])
+    #expect(!queue.hasNew)
+    #expect(!queue.isEmpty)
   }
 
   @Test mutating func whatComesBackMayLeave() {
     add(1...2, of: 1)
     queue.add(31, of: 2, priority: .batch, atFront: true)
     #expect(queue.remove(31) == true)
+    #expect(queue.remove(31) == false)
     #expect(queue.count == 2)
     #expect(drained() == [1, 2])
+    #expect(queue.isEmpty)
+  }
+
+  @Test mutating func itIsKnownWhetherAnInteractiveRequestWaits() {
+    #expect(!queue.hasInteractive)
+    add(21...21, of: 3, .batch)
+    queue.add(31, of: 2, priority: .interactive, atFront: true)
+    #expect(!queue.hasInteractive)
+    add(1...1, of: 1)
+    #expect(queue.hasInteractive)
+    queue.remove(1)
+    #expect(!queue.hasInteractive)
   }
 }

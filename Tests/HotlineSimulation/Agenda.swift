@@ -66,6 +66,12 @@ enum Occurrence {
   case terminationIsRequested
   /// Some bytes of a message whose end is not there yet, or never will be.
   case piecesArrive(ConnectionNumber)
+  /// The server has been held up for as long as may be for a client that reads slowly.
+  case holdEnds(ConnectionNumber, since: Int64)
+  /// What waited in the socket of a connection is read on.
+  case heldIsRead(ConnectionNumber)
+  /// The client cancels the request of that number as soon as it is sent.
+  case clientRegrets(RequestNumber)
   case clientFloods(ClientNumber, Int)
   /// The client uses the id of a request that has just ended again.
   case clientRepeats(ClientNumber, RequestID)
@@ -74,6 +80,7 @@ enum Occurrence {
   /// And wakes up.
   case machineSleeps
   case reload
+  case configurationIsRead(version: Int)
   case drainIsRequested
   /// From now on servers are well and clients make no new requests.
   case peaceBegins

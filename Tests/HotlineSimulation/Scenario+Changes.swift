@@ -16,34 +16,16 @@ extension Scenario {
     if random.oneIn(4) { changes.suspends = 1 + random.below(2) }
     if random.oneIn(3) { changes.reloads = 1 + random.below(8) }
     if random.oneIn(5) { changes.drains = 1 + random.below(2) }
-    switch random.below(8) {
+    if random.oneIn(5) { limits.memoryBytesMax = 1000 + random.below(20_000) }
+    if random.oneIn(4) { client.stalls = 50 + random.below(300) }
+    switch random.below(14) {
     case 0: drawChains(&random)
-    case 1: drawCrowd()
+    case 1, 2: drawCrowd()
+    case 3: drawStorm(&random)
+    case 4: drawRareRequests(&random)
+    case 5, 6, 7: drawHabits(&random)
+    case 8: drawOldAge(&random)
     default: break
-    }
-  }
-
-  /// Many requests at once, half of which prefer one of a few connections with many lanes.
-  private mutating func drawCrowd() {
-    client.promptCacheKeys = 500
-    client.floods = 40
-    for index in upstreams.indices {
-      upstreams[index].limits.lanes = 16
-      upstreams[index].limits.patience = .milliseconds(500)
-      upstreams[index].limits.connectionsMax = max(1, upstreams[index].limits.connectionsWarm)
-      servers[index].lanes = .echoes
-    }
-  }
-
-  /// Everybody continues what came before, on few connections, which their servers refuse.
-  private mutating func drawChains(_ random: inout Chance) {
-    client.chains = 800
-    client.halfCloses = random.below(150)
-    for index in upstreams.indices {
-      upstreams[index].continuation = .connection
-      upstreams[index].limits.connectionsMax = max(1, upstreams[index].limits.connectionsWarm)
-      servers[index].identifies = true
-      servers[index].faults.refusesForConnection = random.below(150)
     }
   }
 
@@ -51,6 +33,7 @@ extension Scenario {
     servers[index].lanes = random.pick([.echoes, .echoes, .echoes, .ignores, .refuses])
     servers[index].goesOnAfterRefusal = random.oneIn(2)
     if random.oneIn(4) { servers[index].faults.namesWrongLane = random.below(80) }
+    if random.oneIn(2) { servers[index].faults.duplicates = random.below(300) }
     if random.oneIn(3) { servers[index].faults.refusesConnection = random.below(100) }
   }
 

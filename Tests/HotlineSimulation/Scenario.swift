@@ -51,6 +51,7 @@ struct Scenario {
     var errorInResponse = 0
     var unusableMessage = 0
     var lateEvents = 0
+    var duplicates = 0
     var idleNoise = 0
     var strayResponses = 0
     var lossBeforeHandOver = 0
@@ -88,6 +89,8 @@ struct Scenario {
     var promptCacheKeys = 0
     var floods = 0
     var repeatsAtOnce = 0
+    /// Cancels a request as soon as it is sent.
+    var regrets = 0
   }
 
   /// A way in which a dial fails.
@@ -98,7 +101,7 @@ struct Scenario {
 }
 
 extension Scenario {
-  /// - Parameter second: drawing from it leaves the rest of a world as it is.
+  /// - Parameter second: what it draws is drawn after all that `random` does.
   init(from random: inout Chance, _ second: inout Chance) {
     let profile = random.below(8)
     drawLimits(&random, isTiny: random.oneIn(3))

@@ -68,10 +68,7 @@ extension Simulation {
 
   /// Earlier failures say nothing of what a dial would meet now.
   private func forgetFailures() {
-    for index in dials.indices {
-      dials[index].lastFailureAt = nil
-      dials[index].notBefore = 0
-    }
+    for index in dials.indices { dials[index].forget() }
   }
 
   // MARK: Sleep
@@ -103,12 +100,9 @@ extension Simulation {
     let before = scenario.upstreams
     let reloads = scenario.reload(&second)
     let limits = scenario.limits
-    leastAffinityEntriesMax = min(leastAffinityEntriesMax, limits.affinityEntriesMax)
     leastWaitTimeout = min(leastWaitTimeout, limits.waitTimeout)
-    while dials.count < reloads.count {
-      dials.append(DialHistory())
-      interactiveInARow.append(0)
-    }
+    while dials.count < reloads.count { addUpstream() }
+    for index in memories.indices { memories[index].limit(to: limits.affinityEntriesMax) }
     forgetFailures()
     markOutdated(before, reloads)
     laneless = []

@@ -5,6 +5,7 @@ extension Simulation {
   func connect(_ number: ClientNumber) {
     let uid: UInt32 = random.oneIn(40) ? 1001 : random.oneIn(10) ? 0 : 1000
     clients[number] = SimulatedClient(number: number, uid: uid)
+    asked = .connection
     atHand = .line(number, answers: 0)
     let instant = instant
     feed("client \(number.rawValue) connects, uid \(uid)") {
@@ -71,8 +72,10 @@ extension Simulation {
   func halfClose(_ number: ClientNumber) {
     clients[number]?.line = .halfClosed
     let instant = instant
-    feed("client \(number.rawValue) shuts down its side") {
-      $0.clientHalfClosed(number, at: instant)
+    if !awaitsReload(number) {
+      feed("client \(number.rawValue) shuts down its side") {
+        $0.clientHalfClosed(number, at: instant)
+      }
     }
     replace(number)
   }
@@ -85,9 +88,11 @@ extension Simulation {
     where requests[request]?.spec.finishesOnHangup == false {
       requests[request]?.cancelIsAsked = true
     }
+    memoryHeld -= clients[number]?.unreadBytes ?? 0
     clients[number] = nil
     servedClients[number] = nil
     commands = commands.filter { $0.value.client != number }
+    reloadsAsked = reloadsAsked.filter { $0.value.client != number }
     let instant = instant
     feed("client \(number.rawValue) is gone") { $0.clientClosed(number, at: instant) }
     if !wasHalfClosed { replace(number) }
@@ -114,8 +119,14 @@ extension Simulation {
   private func request(_ spec: NewRequest, by number: ClientNumber) {
     // The driver refuses what the configuration does not name.
     guard violation == nil, !isStopped, !scenario.isRemoved[spec.upstream.rawValue] else { return }
-    let memoryHeld = random.oneIn(200) ? scenario.limits.memoryBytesMax + 1 : 0
+    // Now and then something else of this daemon holds the rest.
+    let rest = random.oneIn(200) ? scenario.limits.memoryBytesMax + 1 : 0
+    let lineBytes = 50 + second.below(1000)
     arriving = spec
+    asked = .request(spec)
+    memoryAtHand = max(rest, memoryHeld + lineBytes)
+    let memoryHeld = memoryAtHand
+    arrivingBytes = lineBytes
     atHand = .line(number, answers: 0)
     let instant = instant
     feed("client \(number.rawValue) asks \(describe(spec))") {
@@ -162,6 +173,7 @@ extension Simulation {
     for _ in 0...(random.oneIn(3) ? 1 : 0) {
       let request = clients[number]?.open[id]
       if let request { requests[request]?.cancelIsAsked = true }
+      asked = .cancel(id)
       atHand = .line(number, answers: 0)
       let instant = instant
       feed("client \(number.rawValue) cancels \(describe(id)) = \(describe(request))") {
@@ -170,9 +182,22 @@ extension Simulation {
     }
   }
 
+  /// The client cancels what it has just been seen to send.
+  func regret(_ request: RequestNumber) {
+    guard let truth = requests[request], truth.isOpen, isAble(truth.client) else { return }
+    requests[request]?.cancelIsAsked = true
+    asked = .cancel(truth.id)
+    atHand = .line(truth.client, answers: 0)
+    let instant = instant
+    feed("client \(truth.client.rawValue) regrets \(describe(request))") {
+      $0.cancelRequested(truth.id, by: truth.client, at: instant)
+    }
+  }
+
   private func control(by number: ClientNumber) {
     guard let client = clients[number], let id = client.idsUsed.last else { return }
     let responseID: ByteString? = random.oneIn(3) ? client.responses.last : nil
+    asked = .control(id, responseID)
     atHand = .line(number, answers: 0)
     feed("client \(number.rawValue) steers \(describe(id))") {
       $0.controlArrived(

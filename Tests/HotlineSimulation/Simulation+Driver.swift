@@ -22,17 +22,22 @@ extension Simulation {
       !connection.isSilent, violation == nil, !isStopped
     else { return }
     guard connection.isOpenToCore || scenario.passesStaleMessages else { return }
+    if holdsBack(.messageArrives(number, message), on: connection) { return }
     if isRefusedUnread(message, on: connection) { return }
     // What a server planned to complain of while it was ill.
     if phase != .acting, message.owner == nil, message.facts.kind != .notice { return }
     if connection.isOpenToCore, isHarmful(message, on: connection) { return }
-    let unread = unreadBytes(on: connection, for: message.facts)
+    let unread = unreadBytes(on: number, for: message.facts)
     let mustClose = isViolation(message.facts, on: connection)
-    if connection.isOpenToCore { learn(message, on: number) }
+    if connection.isOpenToCore {
+      noteComplaint(message, on: connection)
+      learn(message, on: number)
+    }
+    connections[number]?.heardAt = now
     atHand = .message(number, message)
     connections[number]?.hasSlept = false
     let instant = instant
-    broker.bytesHeard(on: number, of: connection.upstream, at: instant)
+    let isAwaited = broker.bytesHeard(on: number, of: connection.upstream, at: instant)
     feed("C\(number.rawValue) says \(describe(message))") { broker in
       let facts = message.facts
       if facts.isResponseEvent, facts.responseID == nil,
@@ -43,8 +48,9 @@ extension Simulation {
           isText: facts.kind == .text, on: number, of: connection.upstream, lane: facts.lane,
           unreadBytes: unread, at: instant)
         switch progress {
-        case .deliver(let request): return [.deliver(request)]
-        case .skip: return []
+        case .deliver(let request):
+          return [.deliver(request)] + (isAwaited ? broker.deadlineReached(at: instant) : [])
+        case .skip: return isAwaited ? broker.deadlineReached(at: instant) : []
         case .unusual: break
         }
       }
@@ -54,6 +60,10 @@ extension Simulation {
     if mustClose, connections[number]?.isOpenToCore == true {
       complain("C\(number.rawValue) stays open after an event of no running response")
     }
+    if let owner = message.owner, message.facts.isResponseEvent {
+      releaseLine(of: owner, on: number)
+    }
+    holdIfWanted(number)
   }
 
   /// Part of a response, but of a lane on which none runs, or which there is not.
@@ -84,35 +94,28 @@ extension Simulation {
     return attempt.isHandedOver && !attempt.isBegun
   }
 
-  /// What waits unread at the client that an event is for.
-  private func unreadBytes(on connection: SimulatedConnection, for facts: EventFacts) -> Int {
-    guard let lane = connection.lane(of: facts), let current = connection.lanes[lane].current,
-      let request = requests[current]
-    else { return 0 }
-    return clients[request.client]?.unreadBytes ?? 0
-  }
-
   func hearPieces(on number: ConnectionNumber) {
     guard let connection = connections[number], connection.isOpenToCore, !connection.isCut,
-      !connection.isSilent
+      !connection.isSilent, !holdsBack(.piecesArrive(number), on: connection)
     else { return }
+    connections[number]?.heardAt = now
     let instant = instant
     feed("C\(number.rawValue) says a piece of something") {
       $0.bytesHeard(on: number, of: connection.upstream, at: instant)
-      return []
+        ? $0.deadlineReached(at: instant) : []
     }
   }
 
   func pong(_ id: UInt64, on number: ConnectionNumber) {
     guard let connection = connections[number], connection.isOpenToCore, !connection.isCut,
-      !connection.isSilent
+      !connection.isSilent, !holdsBack(.pongArrives(number, id: id), on: connection)
     else { return }
     let instant = instant
+    connections[number]?.heardAt = now
     connections[number]?.hasSlept = false
     feed("C\(number.rawValue) answers ping \(id)") {
-      $0.bytesHeard(on: number, of: connection.upstream, at: instant)
-      $0.pongReceived(id: id, on: number, of: connection.upstream, at: instant)
-      return []
+      _ = $0.bytesHeard(on: number, of: connection.upstream, at: instant)
+      return $0.pongReceived(id: id, on: number, of: connection.upstream, at: instant)
     }
   }
 
@@ -120,23 +123,22 @@ extension Simulation {
   func end(_ number: ConnectionNumber, _ failure: ConnectionFailure) {
     guard let connection = connections[number], connection.state != .gone else { return }
     if connection.isSilent, !connection.closeIsAsked { return }
+    if holdsBack(.connectionEnds(number, failure), on: connection) { return }
+    if !connection.closeIsAsked { noteEnding(of: connection, failure) }
     connections[number]?.state = .gone
     connections[number]?.isCut = true
     present.remove(number)
-    if !connection.closeIsAsked { noteDialFailure(of: connection, failure) }
+    if !connection.closeIsAsked {
+      if connection.isDialing {
+        noteDialFailure(of: connection, failure)
+      } else {
+        noteTrouble(of: connection, failure)
+      }
+    }
     let instant = instant
     feed("C\(number.rawValue) is gone: \(failure.kind.rawValue), \(failure.detail)") {
       $0.connectionClosed(number, of: connection.upstream, failure, at: instant)
     }
-  }
-
-  private func noteDialFailure(of connection: SimulatedConnection, _ failure: ConnectionFailure) {
-    let index = connection.upstream.rawValue
-    guard connection.state == .dialing else { return }
-    dials[index].lastStatus = failure.status
-    dials[index].lastFailureAt = now
-    let after = failure.retryAfter.map { min($0.nanoseconds, .seconds(600)) } ?? 0
-    dials[index].notBefore = now + after
   }
 
   // MARK: Actions
@@ -207,6 +209,8 @@ extension Simulation {
 
   private func close(_ number: ConnectionNumber, _ reason: CloseReason) {
     checkClose(number, reason)
+    if reason == .abandoned, let connection = connections[number] { noteDrop(of: connection) }
+    if reason == .pongTimeout { connections[number]?.lostAt = now }
     connections[number]?.closeIsAsked = true
     let failure = ConnectionFailure(.local, reason.rawValue)
     agenda.plan(
@@ -225,9 +229,16 @@ extension Simulation {
     let lane = name ?? 0
     requests[request]?.attempts.append(
       TrueRequest.Attempt(connection: number, lane: lane, isNamed: name != nil))
+    requests[request]?.waitsAgainSince = nil
     connections[number]?.lanes[lane].current = request
     connections[number]?.lanes[lane].giveUpAt = nil
+    connections[number]?.lanes[lane].chainAt = nil
     notePreference(of: request, number)
+    // Where others run beside it nobody's server is held up.
+    if wanted(on: number).count > 1 { release(number) }
+    if second.chance(scenario.client.regrets) {
+      agenda.plan(.clientRegrets(request), at: now + second.time(1000, .milliseconds(60)))
+    }
     let attempt = (requests[request]?.attempts.count ?? 1) - 1
     if random.chance(faults(of: connection.upstream).lossBeforeHandOver) {
       let is1009 = random.oneIn(4)

@@ -29,6 +29,9 @@ extension Simulation {
     switch facts.kind {
     case .terminal(let outcome):
       requests[current]?.terminal = outcome
+      if let request = requests[current], let attempt = request.attempts.last {
+        remember(outcome, of: request, attempt)
+      }
       learnTerminal(on: number, lane, of: requests[current]?.attempts[index].responseID)
     case .error:
       requests[current]?.errorIsTold = true
@@ -38,6 +41,8 @@ extension Simulation {
       let isSecond = requests[current]?.attempts[..<index].contains(where: \.isHandedOver) == true
       requests[current]?.attempts[index].isRefused =
         (facts.saysConnectionIsOver || isLaneRefused) && !attempt.isBegun
+      let isElsewhere = requests[current]?.attempts[index].isRefused == true && !isSecond
+      if !isElsewhere, let request = requests[current] { forgetPrevious(of: request) }
       if isLaneRefused { laneless.insert(connection.upstream) }
       if facts.saysConnectionIsOver || attempt.isBegun || isUnwanted || (isLaneRefused && !isSecond)
       {
@@ -113,6 +118,7 @@ extension Simulation {
       }
     if isKnown, connections[number]?.isConfused == false { return false }
     connections[number]?.isConfused = true
+    if let index = connections[number]?.upstream.rawValue { memories[index].isUncertain = true }
     return true
   }
 
@@ -135,20 +141,18 @@ extension Simulation {
       let index = request.spec.upstream.rawValue
       let patience = scenario.upstreams[index].limits.abandonedTimeout.nanoseconds
       connections[attempt.connection]?.lanes[attempt.lane].giveUpAt = now + patience
+      unwanted.append(number)
     }
     if let error { checkSent(error, of: request) }
     checkOutcome(completion.outcome, error, of: request)
     checkCompletion(completion, of: request)
+    releaseLine(of: number)
+    if let on = request.attempts.last?.connection { release(on) }
     if let key = conversationKey(of: number) {
       conversationTurns[key]?.removeAll { $0 == number }
       if let next = conversationTurns[key]?.first, requests[next]?.turnAt == nil {
         turnComes(of: next)
       }
-    }
-    if completion.outcome == .error || completion.outcome == .failed,
-      let previous = request.spec.previousResponseID
-    {
-      evicted.insert(previous)
     }
     dials[request.spec.upstream.rawValue].lastRequestAt = now
     guard let client = clients[request.client] else { return }
@@ -207,47 +211,32 @@ extension Simulation {
     let name = describe(request.number)
     let isJust: Bool
     switch error.code {
-    case .timeout: isJust = now >= request.deadline
+    case .timeout: isJust = isDue(request.deadline)
     case .queueTimeout:
       let wait = request.attempts.isEmpty ? request.waitTimeout : leastWait(of: request)
-      isJust = now >= request.arrivedAt + wait && !isRunning(request)
+      let dueAt = request.arrivedAt + wait
+      isJust = !isRunning(request) && (request.attempts.isEmpty ? isDue(dueAt) : now >= dueAt)
     case .slowReader:
-      isJust = clients[request.client]?.unreadBytes ?? 0 >= scenario.limits.bufferBytesMax
+      isJust = isTooSlow(request)
     case .shuttingDown:
       isJust = isTerminating && (now >= terminationEndsAt || scenario.terminatesTwice)
-    case .connectionLost, .upstreamProtocol:
-      isJust = !request.attempts.isEmpty
+    case .connectionLost, .upstreamProtocol: isJust = isLoss(error, of: request)
     case .conversationLost: isJust = isLost(request)
     case .upstreamAuth, .upstreamRejected, .upstreamUnavailable:
-      isJust = !present.contains { number in
-        guard let connection = connections[number] else { return false }
-        return connection.upstream == request.spec.upstream && connection.isOpenToCore
-      }
+      isJust = isHopeless(error, of: request)
     default: isJust = false
     }
     if !isJust { complain("\(name) ends with \(error.code.rawValue) without a reason") }
   }
 
+  /// The timer has come, no later than it does here.
+  func isDue(_ instant: Int64) -> Bool {
+    now >= instant && (now <= instant + scenario.timerLateMax || leaptAt >= instant)
+  }
+
   /// What was sent again waits as long as a request that has just come.
   private func leastWait(of request: TrueRequest) -> Int64 {
     min(request.waitTimeout, leastWaitTimeout.nanoseconds)
-  }
-
-  /// Whether what the request continues is gone.
-  private func isLost(_ request: TrueRequest) -> Bool {
-    guard let previous = request.spec.previousResponseID,
-      scenario.upstreams[request.spec.upstream.rawValue].continuation == .connection
-    else { return false }
-    guard request.attempts.isEmpty, leastAffinityEntriesMax > 100,
-      !evicted.contains(previous), let maker = makers[previous],
-      let connection = connections[maker.connection], connection.upstream == request.spec.upstream
-    else { return true }
-    return !connection.isOpenToCore || connection.isConfused || connection.isSilent
-      || connection.mayBeRetiring
-      || !requests.values.contains { made in
-        made.uid == request.uid && made.terminal == .completed
-          && made.attempts.last?.responseID == previous
-      }
   }
 
   private func checkCompletion(_ completion: Completion, of request: TrueRequest) {

@@ -12,6 +12,10 @@ extension Simulation {
       checkConnectionCounts(of: UpstreamIndex(index))
     }
     checkDrains()
+    checkMemory()
+    for number in unwanted { checkUnwanted(number) }
+    unwanted = []
+    if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.
     guard violation == nil, open.count < 16 || step % 8 == 0 else { return }
     if let failure = broker.invariantFailures(at: instant).first {
@@ -34,7 +38,9 @@ extension Simulation {
   private func checkHalfClosed(_ client: SimulatedClient) {
     guard client.line == .halfClosed, client.open.isEmpty, !client.closeIsAsked else { return }
     let isWaiting = commands.values.contains { $0.client == client.number && !$0.isAnswered }
-    if !isWaiting { complain("client \(client.number.rawValue) is done but not closed") }
+    if !isWaiting, !awaitsReload(client.number) {
+      complain("client \(client.number.rawValue) is done but not closed")
+    }
   }
 
   /// After the timer has fired, nothing that was due is still open, and time moves on.
@@ -42,12 +48,16 @@ extension Simulation {
     for number in open {
       guard let request = requests[number] else { continue }
       if request.deadline <= now { return complain("\(describe(number)) outlives its timeout") }
+      checkNotice(of: request)
       guard request.attempts.isEmpty else { continue }
       if request.arrivedAt + request.waitTimeout <= now {
         return complain("\(describe(number)) outlives its wait")
       }
       checkPatience(request)
     }
+    for number in present { checkAbandoned(number) }
+    checkReplacements()
+    checkProbesAreMade()
     if isTerminating, now >= terminationEndsAt {
       return complain("the drain outlives shutdown_timeout")
     }
@@ -69,6 +79,20 @@ extension Simulation {
       let name = describe(request.number)
       return complain("\(name) waits beyond its patience while C\(number.rawValue) is free")
     }
+  }
+
+  /// What nobody wants is not read beyond its time where nothing else keeps its connection.
+  private func checkAbandoned(_ number: ConnectionNumber) {
+    guard let connection = connections[number], connection.isOpenToCore, !connection.isConfused,
+      // A ping that is due comes first, and the timer again at once.
+      let lane = connection.lanes.first(where: {
+        $0.giveUpAt.map { now > $0 + .milliseconds(20) } ?? false
+      }),
+      lane.current != nil, leaptAt < (lane.giveUpAt ?? 0), timerCalledAt > (lane.giveUpAt ?? 0),
+      !connection.lanes.contains(where: { $0.current.map { open.contains($0) } ?? false }),
+      !open.contains(where: { requests[$0]?.spec.previousResponseID != nil })
+    else { return }
+    complain("C\(number.rawValue) is read beyond abandoned_timeout for nobody")
   }
 
   /// The core stops to read what nobody wants when the timer is called.
@@ -93,6 +117,7 @@ extension Simulation {
 
   func checkPoolIsWarm() {
     guard violation == nil, !isStopped else { return }
+    checkReloads()
     for (index, settings) in scenario.upstreams.enumerated() {
       let own = present.compactMap { connections[$0] }.filter { $0.upstream.rawValue == index }
       let idle = own.count { $0.isOpenToCore && !$0.isBusy }

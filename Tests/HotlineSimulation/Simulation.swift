@@ -31,6 +31,8 @@ package final class Simulation {
   /// When the driver's one timer fires, and the deadline that it was armed for.
   var timer: (deadline: Int64, firesAt: Int64)?
   var timerCalledAt: Int64 = 0
+  /// When the clock last leapt, and with it past whatever was due.
+  var leaptAt: Int64 = -1
   var atHand = AtHand.nothing
 
   var clients: [ClientNumber: SimulatedClient] = [:]
@@ -50,21 +52,39 @@ package final class Simulation {
   var interactiveInARow: [Int] = []
   /// The request whose line is at hand.
   var arriving: NewRequest?
-  /// Responses that a failed continuation took out of the memory.
-  var evicted: Set<ByteString> = []
+  var arrivingBytes = 0
+  var asked = Asked.nothing
+  /// Bytes that the driver holds: lines that may be sent again, events that wait unread.
+  var memoryHeld = 0
+  var memoryHeldBefore = 0
+  /// The same with the line at hand.
+  var memoryAtHand = 0
+  /// Requests that ended in this step, though their responses go on.
+  var unwanted: [RequestNumber] = []
+  /// By upstream.
+  var memories: [ResponseMemory] = []
+  /// By upstream: when unwanted responses were dropped lately.
+  var drops: [[(instant: Int64, isSure: Bool)]] = []
   var isTerminating = false
   var terminationEndsAt: Int64 = 0
   var isDraining = false
   /// A reload is at hand.
   var isReloading = false
   var commands: [CommandNumber: SimulatedCommand] = [:]
+  var reloads = ReloadQueue()
+  var reloadsAsked: [CommandNumber: ReloadAsked] = [:]
+  var isReadingConfiguration = false
+  /// How often the configuration has been changed, what the latest signal meant, and what is in
+  /// force.
+  var configurationVersion = 0
+  var signalledVersion = 0
+  var appliedVersion = 0
   /// The connections that last served each client, and each prompt-cache key.
   var servedClients: [ClientNumber: ConnectionNumber] = [:]
   var servedKeys: [PromptCacheKey: ConnectionNumber] = [:]
   /// Their servers have shown that they know no lanes, and no reload came since.
   var laneless: Set<UpstreamIndex> = []
-  /// What has been in force at any time in this run.
-  var leastAffinityEntriesMax: Int
+  /// The least that has been in force at any time in this run.
   var leastWaitTimeout: Duration
   var quietTally: Tally?
   var isStopped = false
@@ -91,16 +111,6 @@ package final class Simulation {
     var lane: Int
   }
 
-  /// What became of the dials of one upstream.
-  struct DialHistory {
-    var lastFailureAt: Int64?
-    var lastStatus: Int?
-    var notBefore: Int64 = 0
-    /// Instants of the latest dials that were made while no request was open.
-    var idleDials: [Int64] = []
-    var lastRequestAt: Int64 = 0
-  }
-
   /// Counts of a run: they bound idle work, and show that a run was no empty one.
   package struct Tally: Equatable {
     package var accepted = 0
@@ -125,12 +135,18 @@ package final class Simulation {
     self.random = random
     self.second = second
     self.scenario = scenario
-    leastAffinityEntriesMax = scenario.limits.affinityEntriesMax
     leastWaitTimeout = scenario.limits.waitTimeout
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)
-    dials = scenario.upstreams.map { _ in DialHistory() }
-    interactiveInARow = scenario.upstreams.map { _ in 0 }
+    for _ in scenario.upstreams { addUpstream() }
+  }
+
+  /// What is known of an upstream that is configured from now on.
+  func addUpstream() {
+    dials.append(DialHistory())
+    memories.append(ResponseMemory())
+    drops.append([])
+    interactiveInARow.append(0)
   }
 
   var isTraced: Bool { trace != nil }
@@ -230,7 +246,10 @@ package final class Simulation {
   }
 
   /// The clock is where it is after a machine's sleep.
-  func jump(by nanoseconds: Int64) { now += nanoseconds }
+  func jump(by nanoseconds: Int64) {
+    now += nanoseconds
+    leaptAt = now
+  }
 
   private func armTimer() {
     guard let deadline = broker.nextDeadline(at: instant)?.nanoseconds else {
@@ -255,73 +274,6 @@ package final class Simulation {
   private func seconds(_ nanoseconds: Int64) -> String {
     let micros = nanoseconds / 1000
     return "\(micros / 1_000_000).\(String(1_000_000 + micros % 1_000_000).dropFirst())s"
-  }
-
-  // MARK: Occurrences
-
-  private func handle(_ occurrence: Occurrence) {
-    switch occurrence {
-    case .clientConnects(let client): connect(client)
-    case .clientActs(let client): act(client)
-    case .clientGoesOn(let client): clients[client]?.resume()
-    case .clientIsClosed(let client): clientIsClosed(client)
-    case .dialEnds(let connection): dialEnds(connection)
-    case .requestIsHandedOver(let request, let connection, let attempt):
-      handOver(request, to: connection, attempt: attempt)
-    case .messageArrives(let connection, let message): arrive(message, on: connection)
-    case .pongArrives(let connection, let id): pong(id, on: connection)
-    case .connectionEnds(let connection, let failure): end(connection, failure)
-    case .connectionFallsSilent(let connection): fallSilent(connection)
-    case .outageBegins(let upstream): beginOutage(of: upstream)
-    case .timerComesEarly:
-      callTimer("timer, early")
-      tally.emptyTimerCalls -= 1
-      tally.timerCallsAtThisInstant -= 1
-    case .terminationIsRequested: terminate()
-    case .piecesArrive(let connection): hearPieces(on: connection)
-    case .clientFloods(let client, let count): flood(by: client, count)
-    case .clientRepeats(let client, let id): repeatAtOnce(id, by: client)
-    case .networkChanges: changeNetwork()
-    case .probeIsOver(let connection, let probedAt): checkProbe(of: connection, probedAt)
-    case .machineSleeps: sleep()
-    case .reload: reload()
-    case .drainIsRequested: drain()
-    case .peaceBegins: phase = .peaceful
-    case .requestsAreOver: checkRequestsAreOver()
-    case .poolIsWarm:
-      checkPoolIsWarm()
-      quietTally = tally
-    case .quietEnds: endRun()
-    }
-  }
-
-  func fallSilent(_ number: ConnectionNumber) {
-    if connections[number]?.isSilent == false { connections[number]?.silentAt = now }
-  }
-
-  private func terminate() {
-    if !isTerminating {
-      terminationEndsAt = now + scenario.limits.shutdownTimeout.nanoseconds
-    }
-    isTerminating = true
-    let instant = instant
-    feed("termination requested") { $0.terminationRequested(at: instant) }
-  }
-
-  private func endRun() {
-    checkPoolIsWarm()
-    checkQuiet()
-    guard violation == nil else { return }
-    terminate()
-    if violation == nil, !isStopped { complain("nothing is open, yet the drain does not end") }
-    phase = .over
-  }
-}
-
-extension SimulatedClient {
-  fileprivate mutating func resume() {
-    isStalled = false
-    unreadBytes = 0
   }
 }
 

@@ -35,6 +35,10 @@ struct SimulatedLane {
   var latestResponse: ByteString?
   /// All that ended here by their terminal events.
   var pastResponses: Set<ByteString> = []
+  /// When the latest response ended, if somebody may want to continue it here.
+  var chainAt: Int64?
+  /// Requests tied to it that were served here without a break while others waited for any.
+  var tiedInARow = 0
   var steered: RequestNumber?
   /// More of a response that has ended may come: nothing may be sent here again.
   var isSpent = false
@@ -81,6 +85,22 @@ struct SimulatedConnection {
   /// The clock has jumped since it was last heard.
   var hasSlept = false
   var probedAt: Int64?
+  /// How its server ended it, and the requests that would be lost again.
+  var ending: ConnectionFailure?
+  /// When it was lost, and when anything came from its server last.
+  var lostAt: Int64?
+  var heardAt: Int64 = 0
+  var finalFor: Set<RequestNumber> = []
+  /// The driver's, for the client whose response alone runs here.
+  var patience = ReaderPatience()
+  /// Since when its server is held up: what it says meanwhile waits in `held`.
+  var heldSince: Int64?
+  var held: [Occurrence] = []
+  var isReadingHeld = false
+  /// Since the client last kept up: an event was taken for it though it was full, and its server
+  /// was held up for as long as may be.
+  var isIndulged = false
+  var wasHeld = false
 
   init(number: ConnectionNumber, upstream: UpstreamIndex, lanesCount: Int) {
     self.number = number
@@ -166,6 +186,14 @@ struct TrueRequest {
   let arrivedIn: Int
   let deadline: Int64
   let waitTimeout: Int64
+  /// How many were waiting at its upstream when it came, itself included.
+  let position: ClosedRange<Int>
+  /// Of its line, held until nothing can make the daemon send it again.
+  var lineBytes = 0
+  /// When it was first seen to wait again.
+  var waitsAgainSince: Int64?
+  /// The core could know who made what it continues when its turn came.
+  var isRemembered = false
   var attempts: [Attempt] = []
   /// From when on nothing but the lack of a connection holds it back; nil while an earlier request
   /// of its conversation is open.

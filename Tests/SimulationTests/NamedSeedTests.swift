@@ -22,7 +22,7 @@ import Testing
 
   /// `keepsWhatIsTooMany`
   @Test func aReplacementThatCameTooLateGivesItsPlaceBack() {
-    keepsThePromises(53)
+    keepsThePromises(146)
   }
 
   /// `forgetsEarlierNotices`
@@ -32,22 +32,22 @@ import Testing
 
   /// `remembersOneResponse`
   @Test func aLateEventFromBeforeTheLastResponseReachesNobody() {
-    keepsThePromises(658)
+    keepsThePromises(516)
   }
 
   /// `closesBetweenTwoAnswers`
   @Test func aClientThatAskedForTwoDrainsIsClosedAfterBothAnswers() {
-    keepsThePromises(77)
+    keepsThePromises(256)
   }
 
   /// `forgetsWhatPrefersAConnection`
   @Test func whatPrefersAConnectionGoesOnThereWhenOthersHadTheirTurn() {
-    keepsThePromises(727)
+    keepsThePromises(109)
   }
 
   /// `continuesOnARetiringConnection`
   @Test func aContinuationThatComesAfterAReloadIsNotSentOnAnOldConnection() {
-    keepsThePromises(830)
+    keepsThePromises(402)
   }
 
   /// `asksForLanesAgainAfterARefusal`
