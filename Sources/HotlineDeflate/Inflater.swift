@@ -51,10 +51,11 @@ package final class Inflater {
       default: throw DeflateDataError()
       }
     } while isEnded && stream.pointee.avail_in > 0 && stream.pointee.avail_out > 0
-    // Bit 7: all that was taken ends with a block. A call that does nothing clears it.
+    // Bit 7: all that was taken ends with a block. A call that does nothing clears it; one that
+    // takes nothing may still find a block's end, in bits that it was given before.
     let isBetween = isEnded || stream.pointee.data_type & 128 != 0
     let step = stream.takeBack(input, output)
-    if step.consumed > 0 || step.produced > 0 || isEnded {
+    if step.consumed > 0 || step.produced > 0 || isBetween {
       isBetweenBlocks = isBetween
       isAtStreamEnd = isEnded
     }

@@ -58,8 +58,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     state.connections[number] = self
-    state.statistics.upgrades += 1
-    state.statistics.open += 1
+    state.statistics.opened(at: .now())
     if let age = behaviour.ageClose {
       after(TimeAmount(age)) { $0.ageReached() }
     }
@@ -95,6 +94,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     let frame = unwrapInboundIn(data)
     // RFC 6455 section 5.1: a server closes when a frame is not masked.
     guard frame.maskKey != nil else { return violation("unmasked frame") }
+    guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
+      return violation("reserved bit, or compressed data that is none")
+    }
     switch frame.opcode {
     case .text, .binary, .continuation: dataFrameArrived(frame)
     case .ping: pingArrived(frame)

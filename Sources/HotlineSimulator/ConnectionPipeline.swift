@@ -41,7 +41,9 @@ enum ConnectionPipeline {
     _ number: Int, _ state: NIOLoopBoundBox<SimulatorState>,
     _ refusals: NIOLoopBound<RefusalHandler>
   ) -> NIOWebSocketServerUpgrader {
-    NIOWebSocketServerUpgrader(
+    // What the first of the two closures agrees to the second does; nothing is agreed to twice.
+    let agreed = NIOLoopBoundBox<CompressionTerms?>(nil, eventLoop: refusals.eventLoop)
+    return NIOWebSocketServerUpgrader(
       // The handler judges a message's length itself; a frame may have it all.
       maxFrameSize: 1 << 30,
       shouldUpgrade: { channel, head in
@@ -50,10 +52,26 @@ enum ConnectionPipeline {
           state.value.statistics.refusedUpgrades += 1
           refusals.value.refusal = refusal
         }
-        return channel.eventLoop.makeSucceededFuture(refusal == nil ? HTTPHeaders() : nil)
+        var answer: HTTPHeaders?
+        if refusal == nil {
+          let offers = head.headers["sec-websocket-extensions"]
+          agreed.value = state.value.behaviour.compression?.agreed(to: offers)
+          var headers = HTTPHeaders([("x-request-id", state.value.makeRequestID())])
+          if let terms = agreed.value {
+            headers.add(name: "Sec-WebSocket-Extensions", value: terms.field)
+          }
+          answer = headers
+        }
+        let delay = TimeAmount(state.value.behaviour.upgradeDelay)
+        guard delay > .zero else { return channel.eventLoop.makeSucceededFuture(answer) }
+        return channel.eventLoop.scheduleTask(in: delay) { [answer] in answer }.futureResult
       },
       upgradePipelineHandler: { channel, _ in
         channel.eventLoop.makeCompletedFuture {
+          if let terms = agreed.value {
+            try channel.pipeline.syncOperations.addHandler(
+              CompressionHandler(terms, state.value))
+          }
           try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler(number: number, state: state.value))
         }

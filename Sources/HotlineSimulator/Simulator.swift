@@ -13,7 +13,7 @@ package final class Simulator: Sendable {
   private struct Listening {
     var socket: (any Channel)?
     var port: Int
-    /// While paused.
+    /// From the first ``start()`` on, while paused too: nobody else can get the port in between.
     var reservation: PortReservation?
   }
 
@@ -43,7 +43,7 @@ package final class Simulator: Sendable {
     state = .makeBoxSendingValue(
       SimulatorState(loop: loop, behaviour: configuration.behaviour, record: record),
       eventLoop: loop)
-    listening = Mutex(Listening(socket: nil, port: configuration.port))
+    listening = Mutex(Listening(socket: nil, port: configuration.port, reservation: nil))
   }
 
   /// The port listened on, the configured one before the first ``start()``.
@@ -60,9 +60,17 @@ package final class Simulator: Sendable {
   /// - Throws: what `bind` says, `SimulatorError` when the file cannot be written.
   @discardableResult
   package func start() async throws -> Int {
-    let socket = try await makeBootstrap().bind(host: configuration.host, port: port).get()
+    reservePort()
+    let socket = try await makeBootstrap().bind(host: configuration.host, port: port)
+      .map { [state] socket in
+        state.value.statistics.listens(at: .now())
+        return socket
+      }.get()
     let bound = socket.localAddress?.port ?? 0
-    listening.withLock { $0 = Listening(socket: socket, port: bound) }
+    listening.withLock {
+      $0.socket = socket
+      $0.port = bound
+    }
     if let directory = configuration.directory {
       // Without TLS there were no certificates to make it for.
       try FileManager.default.createDirectory(
@@ -76,8 +84,14 @@ package final class Simulator: Sendable {
   /// is kept for the next ``start()``.
   package func pause() async throws {
     try await closeListener()
-    let reservation = PortReservation(host: configuration.host, port: port)
-    listening.withLock { $0.reservation = reservation }
+  }
+
+  private func reservePort() {
+    listening.withLock { listening in
+      guard listening.reservation == nil else { return }
+      listening.reservation = PortReservation(host: configuration.host, port: listening.port)
+      listening.port = listening.reservation?.port ?? listening.port
+    }
   }
 
   private func closeListener() async throws {
@@ -85,7 +99,16 @@ package final class Simulator: Sendable {
       defer { listening.socket = nil }
       return listening.socket
     }
-    try await socket?.close()
+    guard let socket else { return }
+    // A process that is being started at this moment has the socket until it is another program,
+    // and the kernel would accept connections for so long: shutting it down refuses them at once.
+    try await socket.eventLoop.submit {
+      _ = try socket.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+        of: NIOBSDSocket.Handle.self
+      ) { shutdown($0, Int32(SHUT_RDWR)) }
+      socket.close(promise: nil)
+    }.get()
+    try await socket.closeFuture.get()
   }
 
   /// Stops listening, drops all connections and ends the loop; the simulator cannot start again.

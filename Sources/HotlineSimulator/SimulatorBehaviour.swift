@@ -28,6 +28,8 @@ package struct SimulatorBehaviour: Sendable {
   package var retryAfter: Int?
   /// How many upgrades ``upgradeStatus`` (503 if nil) refuses before the rest pass; nil: all.
   package var refuseFirst: Int?
+  /// Wait before an upgrade is answered.
+  package var upgradeDelay = Duration.zero
   /// Wait before the first delta.
   package var firstDelta = Duration.zero
   /// Wait before each further delta.
@@ -45,6 +47,8 @@ package struct SimulatorBehaviour: Sendable {
   package var pingInterval: Duration?
   /// A refused key is repeated in the answer, as some servers do.
   package var echoesKey = false
+  /// What is agreed to of permessage-deflate, where the client offers it; nil: nothing.
+  package var compression: CompressionTerms?
   /// Longest message taken, in bytes; a longer one is answered by close 1009.
   package var messageBytesMax = 64 << 20
 
@@ -68,6 +72,7 @@ extension SimulatorBehaviour {
     case "upgrade-status": upgradeStatus = try Self.integer(name, value, in: 300...599)
     case "retry-after": retryAfter = try Self.integer(name, value, in: 0...86_400)
     case "refuse-first": refuseFirst = try Self.integer(name, value, in: 0...1_000_000)
+    case "upgrade-delay-ms": upgradeDelay = try Self.milliseconds(name, value)
     case "first-delta-ms": firstDelta = try Self.milliseconds(name, value)
     case "gap-ms": gap = try Self.milliseconds(name, value)
     case "deltas": deltas = try Self.integer(name, value, in: 0...10_000_000)
@@ -77,6 +82,8 @@ extension SimulatorBehaviour {
       closeAfterOpen = try Self.integer(name, value, in: 1000...4999).map(UInt16.init)
     case "no-pong": answersPings = try !Self.boolean(name, value)
     case "echo-key": echoesKey = try Self.boolean(name, value)
+    case "compression":
+      compression = value == "none" ? nil : try CompressionTerms(parsing: value)
     case "message-bytes-max":
       messageBytesMax = try Self.integer(name, value, in: 1...(1 << 30)) ?? messageBytesMax
     default: throw SimulatorError("\(name) is no setting; settings have the names of the flags")

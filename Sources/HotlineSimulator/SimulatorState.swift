@@ -36,6 +36,9 @@ final class SimulatorState {
     return "\(idPrefix)\(String(idsMade, radix: 16))"
   }
 
+  /// What an answer to an upgrade has in `x-request-id`.
+  func makeRequestID() -> String { "req_\(makeIDSuffix())" }
+
   /// Whether a fault that happens once is still to happen to this text.
   func isFirst(_ text: String) -> Bool {
     if textsSeen.count >= Self.onceMax { textsSeen.removeAll() }

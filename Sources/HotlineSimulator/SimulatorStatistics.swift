@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 
 /// What the simulator has seen since it was made.
 package struct SimulatorStatistics: Codable, Equatable, Sendable {
@@ -27,6 +28,8 @@ package struct SimulatorStatistics: Codable, Equatable, Sendable {
   package var errors = 0
   /// Text messages sent.
   package var messagesSent = 0
+  package var compressedMessagesReceived = 0
+  package var compressedMessagesSent = 0
   package var pings = 0
   package var pongs = 0
   package var closesReceived = 0
@@ -34,6 +37,28 @@ package struct SimulatorStatistics: Codable, Equatable, Sendable {
   package var ended = 0
   /// Frames and messages of the client that break RFC 6455, or members that are not the server's.
   package var violations = 0
+  /// When it began to listen, after ``Simulator/pause()`` again: nanoseconds of `CLOCK_MONOTONIC`.
+  package var listeningSinceNs = 0
+  /// Nanoseconds from then until for the first time one connection was open, two, and so on.
+  package var openAfterNs: [Int] = []
+
+  /// So many openings are remembered.
+  private static let openAfterMax = 64
+
+  mutating func listens(at now: NIODeadline) {
+    listeningSinceNs = Int(now.uptimeNanoseconds)
+    openAfterNs = []
+  }
+
+  /// A WebSocket connection has opened.
+  mutating func opened(at now: NIODeadline) {
+    upgrades += 1
+    let count = open + 1
+    open = count
+    guard count > openAfterNs.count, count <= Self.openAfterMax else { return }
+    let passed = Int(now.uptimeNanoseconds) - listeningSinceNs
+    openAfterNs += Array(repeating: passed, count: count - openAfterNs.count)
+  }
 
   /// One line of JSON with the members in alphabetical order.
   package var json: String {

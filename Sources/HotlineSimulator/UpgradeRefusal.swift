@@ -8,9 +8,18 @@ struct UpgradeRefusal: Equatable {
   var code: String
   var message: String
   var retryAfter: Int?
+  var requestID = ""
 
   /// The refusal of this upgrade, nil if it may pass. Counts the upgrade.
   static func decide(_ head: HTTPRequestHead, _ state: SimulatorState) -> UpgradeRefusal? {
+    var refusal = reason(head, state)
+    refusal?.requestID = state.makeRequestID()
+    return refusal
+  }
+
+  private static func reason(
+    _ head: HTTPRequestHead, _ state: SimulatorState
+  ) -> UpgradeRefusal? {
     let behaviour = state.behaviour
     if let status = state.nextUpgradeStatus() {
       return UpgradeRefusal(
@@ -59,6 +68,7 @@ final class RefusalHandler: ChannelInboundHandler, RemovableChannelHandler {
       ("content-type", "application/json"), ("content-length", "\(body.readableBytes)"),
       ("connection", "close"),
     ])
+    if !refusal.requestID.isEmpty { headers.add(name: "x-request-id", value: refusal.requestID) }
     if let seconds = refusal.retryAfter { headers.add(name: "retry-after", value: "\(seconds)") }
     if refusal.status == 426 { headers.add(name: "upgrade", value: "websocket") }
     let head = HTTPResponseHead(

@@ -29,6 +29,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "Refuses upgrades with this status.") var upgradeStatus: String?
   @Option(help: "Retry-After of refused upgrades, in seconds.") var retryAfter: String?
   @Option(help: "Refuses only the first N upgrades.") var refuseFirst: String?
+  @Option(help: "Wait before an upgrade is answered.") var upgradeDelayMs: String?
   @Option(help: "Wait before the first delta.") var firstDeltaMs: String?
   @Option(help: "Wait before each further delta.") var gapMs: String?
   @Option(help: "Deltas of a response; default: as the echoed words need.") var deltas: String?
@@ -39,6 +40,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "Closes with this code right after the upgrade.") var closeAfterOpen: String?
   @Flag(help: "Answers no ping.") var noPong = false
   @Flag(help: "Repeats a refused key in the answer, as some servers do.") var echoKey = false
+  @Option(help: "Agrees to compress: on, or parameters such as 'server_max_window_bits=10'.")
+  var compression: String?
   @Option(help: "Longest message taken, in bytes.") var messageBytesMax: String?
   @Flag(help: "Takes commands on standard input, one a line, and ends with it.") var control = false
   @Flag(help: "Prints nothing of its own accord.") var quiet = false
@@ -85,9 +88,11 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
     let values = [
       "key": key, "envelope": envelope, "idle-close": idleClose, "age-close": ageClose,
       "ping-every": pingEvery, "upgrade-status": upgradeStatus, "retry-after": retryAfter,
-      "refuse-first": refuseFirst, "first-delta-ms": firstDeltaMs, "gap-ms": gapMs,
+      "refuse-first": refuseFirst, "upgrade-delay-ms": upgradeDelayMs,
+      "first-delta-ms": firstDeltaMs, "gap-ms": gapMs,
       "deltas": deltas, "fault": fault, "error-after-open": errorAfterOpen,
-      "close-after-open": closeAfterOpen, "message-bytes-max": messageBytesMax,
+      "close-after-open": closeAfterOpen, "compression": compression,
+      "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
       "echo-key": "\(echoKey)",
     ]

@@ -12,6 +12,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case message
   /// ``FrameDecoder`` on what a server sends on an open connection.
   case frames
+  /// ``FrameDecoder`` on compressed messages of a server, and what is compressed for one.
+  case inflate
   /// ``UpgradeExchange`` on what a server answers to the upgrade.
   case upgrade
   /// ``UpstreamEnvelope`` on one message of a server.
@@ -24,6 +26,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .lines: try checkLines(input)
     case .message: try checkMessage(input)
     case .frames: try checkFrames(input)
+    case .inflate: try checkInflate(input)
     case .upgrade: try checkUpgrade(input)
     case .envelope: try checkEnvelope(input)
     }
@@ -36,6 +39,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .lines: Seeds.lines
     case .message: Seeds.messages
     case .frames: Seeds.frames
+    case .inflate: Seeds.deflated
     case .upgrade: Seeds.upgrades
     case .envelope: Seeds.envelopes
     }
@@ -46,6 +50,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     switch self {
     case .json: Seeds.jsonWords
     case .lines, .frames: []
+    case .inflate: Seeds.deflatedWords
     case .message: Seeds.jsonWords + Seeds.messageWords
     case .upgrade: Seeds.upgradeWords
     case .envelope: Seeds.jsonWords + Seeds.envelopeWords
@@ -58,6 +63,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .json, .message, .envelope: 4096
     case .lines: 512
     case .frames: 2048
+    case .inflate: 1024
     case .upgrade: 24 << 10
     }
   }

@@ -1,4 +1,6 @@
+import Glibc
 import HotlineSimulator
+import TestSupport
 import Testing
 
 @Suite struct UpgradeTests {
@@ -67,7 +69,7 @@ import Testing
       // Pings that counted would keep it open for ever.
       var pongs = 0
       var input = PlainWebSocket.Input.nothing
-      while pongs < 200, input == .nothing || input == .pong([]) {
+      while pongs < 900, input == .nothing || input == .pong([]) {
         if input == .pong([]) { pongs += 1 }
         if input == .nothing { socket.sendFrame(0x89, []) }
         input = socket.next()
@@ -157,7 +159,7 @@ import Testing
       socket.setTimeout(milliseconds: 200)
       #expect(socket.next() == .nothing)
       _ = await simulator.perform("drop all")
-      socket.setTimeout(milliseconds: 20_000)
+      socket.setTimeout(milliseconds: Deadline.usualSeconds * 1000)
       #expect(socket.next() == .end)
     }
   }
@@ -172,6 +174,36 @@ import Testing
       let socket = try PlainWebSocket(port: port)
       #expect(socket.status == 101)
     }
+  }
+
+  /// Another test may just be starting a process, which has all sockets until it is a program.
+  @Test func aPauseDoesNotWaitForOthersThatHaveTheListener() async throws {
+    try await withSimulator { simulator in
+      let port = simulator.port
+      let other = try #require(listener(on: port))
+      defer { close(other) }
+      _ = await simulator.perform("listen off")
+      #expect(throws: (any Error).self) { try PlainWebSocket(port: port) }
+      _ = await simulator.perform("listen on")
+      #expect(try PlainWebSocket(port: port).status == 101)
+    }
+  }
+
+  /// One more descriptor of whatever listens on the port in this process.
+  private func listener(on port: Int) -> Int32? {
+    let found = (3..<Int32(4096)).first { descriptor in
+      var address = sockaddr_in()
+      var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let result = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+      }
+      var listens: Int32 = 0
+      var length = socklen_t(MemoryLayout<Int32>.size)
+      guard result == 0, Int(in_port_t(bigEndian: address.sin_port)) == port else { return false }
+      return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0
+        && listens == 1
+    }
+    return found.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
   }
 
   @Test(arguments: ["", "jump", "set", "set a b", "drop some", "close all 1"])

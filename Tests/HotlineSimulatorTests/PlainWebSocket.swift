@@ -1,5 +1,6 @@
 import Foundation
 import HotlineSimulator
+import TestSupport
 
 /// A WebSocket client of the simplest kind over a blocking socket, without TLS.
 ///
@@ -33,7 +34,8 @@ final class PlainWebSocket {
   private var bufferStart = 0
 
   init(
-    port: Int, path: String = "/v1/realtime", key: String? = "sk-test", upgrades: Bool = true
+    port: Int, path: String = "/v1/realtime", key: String? = "sk-test", upgrades: Bool = true,
+    extensions: String? = nil
   ) throws {
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
@@ -46,8 +48,10 @@ final class PlainWebSocket {
       }
     }
     guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
-    setTimeout(milliseconds: 20_000)
-    write(Self.upgradeHead(port: port, path: path, key: key, upgrades: upgrades))
+    setTimeout(milliseconds: Deadline.usualSeconds * 1000)
+    write(
+      Self.upgradeHead(
+        port: port, path: path, key: key, upgrades: upgrades, extensions: extensions))
     readHead()
   }
 
@@ -89,9 +93,12 @@ final class PlainWebSocket {
   }
 
   /// The head of an upgrade.
-  static func upgradeHead(port: Int, path: String, key: String?, upgrades: Bool) -> [UInt8] {
+  static func upgradeHead(
+    port: Int, path: String, key: String?, upgrades: Bool, extensions: String? = nil
+  ) -> [UInt8] {
     var lines = ["GET \(path) HTTP/1.1", "Host: localhost:\(port)"]
     if let key { lines.append("Authorization: Bearer \(key)") }
+    if let extensions { lines.append("Sec-WebSocket-Extensions: \(extensions)") }
     if upgrades {
       lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
       lines.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
@@ -126,12 +133,7 @@ final class PlainWebSocket {
     var message: [UInt8] = []
     framesOfMessage = 0
     while true {
-      guard let header = take(2) else { return endReason }
-      var length = Int(header[1] & 0x7F)
-      if length >= 126 {
-        guard let more = take(length == 126 ? 2 : 8) else { return endReason }
-        length = more.reduce(0) { $0 << 8 | Int($1) }
-      }
+      guard let (header, length) = takeHeader() else { return endReason }
       guard header[0] & 0x70 == 0, header[1] & 0x80 == 0 else {
         return .forbidden(firstByte: header[0])
       }
@@ -168,6 +170,23 @@ final class PlainWebSocket {
       messages.append(text)
       if terminals.contains(type(of: text)) { return (messages, nil) }
     }
+  }
+
+  /// The next frame as it came; nil at the end.
+  func nextFrame() -> (first: UInt8, payload: [UInt8])? {
+    guard let (header, length) = takeHeader(), let payload = take(length) else { return nil }
+    return (header[0], payload)
+  }
+
+  /// A frame's first two bytes, and the length of its payload.
+  private func takeHeader() -> ([UInt8], Int)? {
+    guard let header = take(2) else { return nil }
+    var length = Int(header[1] & 0x7F)
+    if length >= 126 {
+      guard let more = take(length == 126 ? 2 : 8) else { return nil }
+      length = more.reduce(0) { $0 << 8 | Int($1) }
+    }
+    return (header, length)
   }
 
   private(set) var endReason = Input.end
