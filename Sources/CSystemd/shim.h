@@ -20,4 +20,8 @@ int hotline_timerfd_create(int clock, int flags) __asm__("timerfd_create");
 int hotline_timerfd_settime(int fd, int flags, const void *value, void *previous)
     __asm__("timerfd_settime");
 
+// prctl(2), which Swift cannot call because it takes variable arguments; the system call takes five.
+int hotline_prctl(int option, unsigned long second, unsigned long third, unsigned long fourth,
+                  unsigned long fifth) __asm__("prctl");
+
 #endif

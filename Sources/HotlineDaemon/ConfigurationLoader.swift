@@ -7,12 +7,16 @@ struct ConfigurationLoader: Sendable {
   let surroundings: Surroundings
   /// The service manager passed the socket.
   let socketIsPassed: Bool
+  /// What the descriptors are shared by; nil to look at none.
+  var descriptors: DescriptorBudget?
 
   /// A configuration that can be run by: keys are found, trust stores read.
   struct Loaded: Sendable {
     let configuration: Configuration
     /// In the order of ``Configuration/upstreams``.
     let upstreams: [UpstreamRuntime]
+    /// What is to be told though it runs.
+    var warnings: [String] = []
   }
 
   /// Bytes of a file of certificates that are looked at to see whether it has changed.
@@ -27,13 +31,20 @@ struct ConfigurationLoader: Sendable {
   ///
   /// - Throws: ``ConfigurationError`` with all that is wrong.
   func load() throws(ConfigurationError) -> Loaded {
-    let configuration = try Configuration.load(
+    var configuration = try Configuration.load(
       options, in: surroundings, socketIsPassed: socketIsPassed)
     var upstreams = try Daemon.makeRuntimes(configuration, surroundings)
     for index in upstreams.indices {
       upstreams[index].filesDigest = digest(upstreams[index].configuration.trustFiles)
     }
-    return Loaded(configuration: configuration, upstreams: upstreams)
+    var warnings: [String] = []
+    if let warning = descriptors?.apply(to: &configuration) { warnings.append(warning) }
+    if !socketIsPassed, configuration.service.exitWhenIdle > .zero {
+      warnings.append(
+        "socket.exit_when_idle: has no effect without a socket that the service manager holds, for "
+          + "nobody would start the daemon again")
+    }
+    return Loaded(configuration: configuration, upstreams: upstreams, warnings: warnings)
   }
 
   private func digest(_ files: [String]) -> Int {

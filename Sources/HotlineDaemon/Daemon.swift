@@ -22,23 +22,44 @@ package enum Daemon {
   ///
   /// - Returns: the exit status.
   package static func run(_ options: CommandLineOptions) -> Int32 {
+    // Before there is a key in memory.
+    ProcessLimits.forbidCoreDumps()
     let surroundings = Surroundings.process
     if options.doctor { return Doctor(options, surroundings).run() }
+    if options.storeKey { return KeyStore(options, surroundings).run() }
     do {
       let passed = try SocketActivation.take()
       let loader = ConfigurationLoader(
-        options: options, surroundings: surroundings, socketIsPassed: !passed.isEmpty)
-      let loaded = try loader.load()
-      if options.checkConfig {
-        return complain("the configuration is good", status: ExitStatus.success)
-      }
-      return try serve(loaded, loader, passed)
+        options: options, surroundings: surroundings, socketIsPassed: !passed.isEmpty,
+        descriptors: DescriptorBudget(openMax: ProcessLimits.raiseDescriptors()))
+      if options.checkConfig { return try check(loader) }
+      return try serve(try load(loader, passed), loader, passed)
     } catch let error as ConfigurationError {
       return complain(error.description, status: ExitStatus.configuration)
     } catch let error as SocketPathError {
       return complain(error.description, status: ExitStatus.failure)
     } catch {
       return complain("\(error)", status: ExitStatus.failure)
+    }
+  }
+
+  private static func check(_ loader: ConfigurationLoader) throws(ConfigurationError) -> Int32 {
+    for warning in try loader.load().warnings { say("warning: \(warning)") }
+    return complain("the configuration is good", status: ExitStatus.success)
+  }
+
+  /// Where clients wait already, they are told what is wrong, for a while.
+  private static func load(
+    _ loader: ConfigurationLoader, _ passed: [PassedSocket]
+  ) throws(ConfigurationError) -> ConfigurationLoader.Loaded {
+    do throws(ConfigurationError) {
+      return try loader.load()
+    } catch {
+      guard !passed.isEmpty else { throw error }
+      say(error.description)
+      let service = UnreadyService(
+        sockets: passed, loader: loader, notifier: ServiceNotifier(), say: say)
+      return try service.run(after: error)
     }
   }
 
@@ -67,20 +88,41 @@ package enum Daemon {
     return runtimes
   }
 
-  private static func complain(_ text: String, status: Int32) -> Int32 {
+  static func complain(_ text: String, status: Int32) -> Int32 {
+    say(text)
+    return status
+  }
+
+  /// Writes to standard error; there is nobody left to tell if that fails.
+  static func say(_ text: String) {
     for line in text.split(separator: "\n") {
       let bytes = Array("hotlined: \(line)\n".utf8)
       _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
-    return status
+  }
+
+  private static func makeLog(_ configuration: Configuration) -> Logger {
+    let handler = StandardErrorLog(
+      level: configuration.logLevel, output: .standardError(configuration.logFormat),
+      messageIDs: LogMessage.ids, repeats: RepeatLimit())
+    return Logger(label: "hotlined") { _ in handler }
+  }
+
+  /// Root and the owner may always connect; where others may, the kernel is asked who they are.
+  private static func bind(
+    _ configuration: Configuration
+  ) throws(SocketPathError) -> BoundSocket? {
+    guard let path = configuration.socketPath else { return nil }
+    return try SocketPath.bind(path, mode: configuration.service.admitsOthers ? 0o666 : 0o600)
   }
 
   private static func serve(
     _ loaded: ConfigurationLoader.Loaded, _ loader: ConfigurationLoader, _ passed: [PassedSocket]
   ) throws -> Int32 {
     let configuration = loaded.configuration
-    let log = Logger(label: "hotlined") { _ in StandardErrorLog(level: configuration.logLevel) }
-    let own = try passed.isEmpty ? configuration.socketPath.map { try SocketPath.bind($0) } : nil
+    let log = makeLog(configuration)
+    for warning in loaded.warnings { log.warning("\(warning)") }
+    let own = try passed.isEmpty ? bind(configuration) : nil
     defer { own?.remove() }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
@@ -118,6 +160,7 @@ package enum Daemon {
     log.info(
       "listening",
       metadata: ["socket": "\(own?.path ?? passed.map(\.name).joined(separator: ", "))"])
+    CodePages.release()
     try stopped.futureResult.wait()
     signals.cancel()
     log.info("stopped")
@@ -152,8 +195,7 @@ extension UpstreamRuntime {
         try UpgradeHeader(header.name, header.value, isSecret: header.isSecret)
       }
       if let key {
-        let value = "Bearer " + key.text
-        headers.append(try UpgradeHeader("Authorization", value, isSecret: true))
+        headers.append(try key.bearerHeader())
       }
       if let file = configuration.clientIdentity?.keyFile {
         try SecretSource.checkPrivate(file)
@@ -196,8 +238,13 @@ extension UpstreamConfiguration.Header {
 }
 
 extension Secret {
-  /// The key as text, for the one header that carries it.
-  var text: String {
-    withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+  /// The one header that carries it.
+  fileprivate func bearerHeader() throws -> UpgradeHeader {
+    try withBytes { key in
+      try key.withUnsafeBufferPointer { bytes in
+        try UpgradeHeader(
+          "Authorization", prefix: "Bearer ", secret: UnsafeRawBufferPointer(bytes))
+      }
+    }
   }
 }

@@ -12,6 +12,9 @@ final class DaemonService {
   private static let farewell: Duration = .seconds(2)
   /// The service manager hears of changes at most this often.
   private static let statusInterval: TimeAmount = .seconds(1)
+  /// While accepted requests are finished, the service manager is asked for this much more time,
+  /// again and again: a loop that is stuck asks no more, and is ended.
+  private static let timeAsked: Duration = .seconds(15)
 
   private let daemon: DaemonLoop
   private let notifier: ServiceNotifier
@@ -22,6 +25,9 @@ final class DaemonService {
   private var farewellTimer: Scheduled<Void>?
   private var isStopping = false
   private var isStopped = false
+  private var idleTimer: Scheduled<Void>?
+  /// The time that it waits for, and who came last.
+  private var idleness: (patience: Duration, nextClient: UInt64)?
 
   init(
     _ daemon: DaemonLoop, notifier: ServiceNotifier, isActivated: Bool,
@@ -33,6 +39,7 @@ final class DaemonService {
     self.stopped = stopped
     daemon.onStop = { [weak self] in self?.stop() }
     daemon.onChange = { [weak self] in self?.changed() }
+    daemon.onGone = { [weak self] in self?.gone() }
     daemon.onReload = { [weak self] isReading in self?.reloading(isReading) }
   }
 
@@ -51,6 +58,7 @@ final class DaemonService {
         notifier.ready(status: statusText)
         feedWatchdog()
         daemon.step(.started)
+        leaveWhenIdle()
       }.nonisolated()
   }
 
@@ -60,13 +68,39 @@ final class DaemonService {
     switch signal {
     case .terminate, .interrupt: terminate()
     case .hangUp: daemon.reload(for: .signal)
-    case .user1: break
+    case .user1: logStatus()
+    }
+  }
+
+  /// What `hotline status` shows, for those who have the log alone.
+  private func logStatus() {
+    let snapshot = daemon.broker.snapshot(at: DaemonLoop.instant)
+    daemon.log.notice(
+      "status",
+      metadata: [
+        "state": "\(snapshot.isDraining ? "draining" : "running")", "connections": "\(statusText)",
+        "clients": "\(daemon.clients.count)", "requests": "\(daemon.requests.count)",
+        "memory_bytes": "\(daemon.ledger.bytes)",
+      ])
+    for upstream in snapshot.upstreams {
+      let runtime = daemon.upstreams[upstream.index.rawValue]
+      guard !runtime.isRemoved else { continue }
+      daemon.log.notice(
+        "status of an upstream",
+        metadata: [
+          "upstream": "\(runtime.configuration.name)", "state": "\(upstream.state.rawValue)",
+          "warm": "\(upstream.count(.ready))", "busy": "\(upstream.count(.busy))",
+          "waiting": "\(upstream.waiting)",
+          "last_error": "\(upstream.lastFailure?.detail ?? "none")",
+        ])
     }
   }
 
   private func reloading(_ isReading: Bool) {
     guard !isStopping else { return }
-    if isReading { notifier.reloading() } else { notifier.ready(status: statusText) }
+    guard !isReading else { return notifier.reloading() }
+    notifier.ready(status: statusText)
+    leaveWhenIdle()
   }
 
   /// - Parameter reason: what was noticed.
@@ -81,7 +115,8 @@ final class DaemonService {
     if !isStopping {
       isStopping = true
       daemon.log.info("terminating: accepted requests are finished first")
-      notifier.stopping(status: "finishing accepted requests")
+      notifier.stopping(status: stoppingText)
+      askForTime()
       // Newcomers wait in the passed socket's backlog for the next daemon.
       if isActivated { closeListeners() }
     } else if isStopped {
@@ -89,6 +124,16 @@ final class DaemonService {
       return
     }
     daemon.step(.terminationRequested)
+  }
+
+  /// The service manager waits as long as `shutdown_timeout` says, whatever its own limit is.
+  private func askForTime() {
+    guard notifier.isEnabled, !isStopped else { return }
+    notifier.extendTimeout(by: Self.timeAsked)
+    notifier.status(stoppingText)
+    daemon.eventLoop.assumeIsolated().scheduleTask(in: Self.statusInterval) { [weak self] in
+      self?.askForTime()
+    }
   }
 
   private func closeListeners() {
@@ -102,7 +147,6 @@ final class DaemonService {
   private func stop() {
     isStopped = true
     closeListeners()
-    daemon.onGone = { [weak self] in self?.finishIfAlone() }
     daemon.sayGoodbye()
     farewellTimer = daemon.eventLoop.assumeIsolated().scheduleTask(
       in: .nanoseconds(Self.farewell.wholeNanoseconds)
@@ -121,9 +165,40 @@ final class DaemonService {
     stopped.succeed()
   }
 
+  // MARK: Idleness
+
+  private func gone() {
+    if isStopped { finishIfAlone() } else { leaveWhenIdle() }
+  }
+
+  private var isIdle: Bool { daemon.clients.isEmpty && daemon.requests.isEmpty }
+
+  /// Waits for the time of `exit_when_idle` to pass without a client.
+  private func leaveWhenIdle() {
+    let patience = daemon.configuration.service.exitWhenIdle
+    guard isActivated, !isStopping, isIdle, patience > .zero else { return }
+    let nextClient = daemon.nextClient
+    // Connections that come and go while nobody is here are no news.
+    guard idleness.map({ $0 == (patience, nextClient) }) != true else { return }
+    idleness = (patience, nextClient)
+    idleTimer?.cancel()
+    idleTimer = daemon.eventLoop.assumeIsolated().scheduleTask(
+      in: .nanoseconds(patience.wholeNanoseconds)
+    ) { [weak self] in
+      guard let self, !isStopping, isIdle, daemon.nextClient == nextClient,
+        daemon.configuration.service.exitWhenIdle == patience
+      else { return }
+      daemon.log.info("nobody was here for a while", metadata: ["exit_when_idle": "\(patience)"])
+      // Whoever comes from now on waits in the socket, and has the daemon started again.
+      terminate()
+    }
+  }
+
   // MARK: Service manager
 
   private func changed() {
+    // A request may outlive its client.
+    leaveWhenIdle()
     guard notifier.isEnabled, !isStatusScheduled, !isStopping else { return }
     isStatusScheduled = true
     daemon.eventLoop.assumeIsolated().scheduleTask(in: Self.statusInterval) { [weak self] in
@@ -131,6 +206,11 @@ final class DaemonService {
       isStatusScheduled = false
       if !isStopping { notifier.status(statusText) }
     }
+  }
+
+  private var stoppingText: String {
+    let count = daemon.requests.count
+    return "finishing \(count) accepted request\(count == 1 ? "" : "s")"
   }
 
   /// `1 warm, 0 busy, 0 waiting; smartaipi ok`, with `draining: ` before it where that is so.

@@ -1,6 +1,7 @@
 /// Makes text harmless for a terminal and for a log of lines.
 package enum LogText {
-  /// The text with every control character (C0, DEL, C1) written `\xNN`, byte by byte.
+  /// The text with every control character (C0, DEL, C1) and every line or paragraph separator
+  /// written `\xNN`, byte by byte, and those too that turn the direction of what follows.
   ///
   /// Any thread. A backslash of the text itself stays as it is: this is for reading, not for
   /// parsing back.
@@ -24,7 +25,7 @@ package enum LogText {
         rest = rest.dropFirst(length)
       case .valid(let encoded):
         let character = String(decoding: encoded, as: UTF8.self)
-        if character.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) {
+        if character.unicodeScalars.allSatisfy(isHarmless) {
           text += character
         } else {
           appendEscaped(rest.prefix(encoded.count), to: &text)
@@ -32,6 +33,25 @@ package enum LogText {
         rest = rest.dropFirst(encoded.count)
       }
     }
+  }
+
+  private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: false
+    // Right to left, overrides, isolates (Unicode Standard Annex 9).
+    case .format: !(0x202A...0x202E ~= scalar.value || 0x2066...0x2069 ~= scalar.value)
+    default: true
+    }
+  }
+
+  /// At most `bytesMax` bytes of the text with an ellipsis as the last, cut between characters.
+  static func cut(_ text: String, bytesMax: Int) -> String {
+    guard text.utf8.count > bytesMax else { return text }
+    let mark = "…"
+    var bytes = Array(text.utf8.prefix(max(0, bytesMax - mark.utf8.count)))
+    while let last = bytes.last, last & 0xC0 == 0x80 { bytes.removeLast() }
+    if let last = bytes.last, last >= 0xC0 { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self) + mark
   }
 
   /// At most `charactersMax` characters of the text, sanitised, with an ellipsis if some are left

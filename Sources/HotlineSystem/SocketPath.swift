@@ -45,13 +45,15 @@ package enum SocketPath {
   package static let bytesMax = 107
 
   /// Locks the path, makes missing directories (mode 0700), replaces the socket of a daemon that is
-  /// gone, and binds; the socket has mode 0600 and is listening when this returns.
+  /// gone, and binds; the socket is listening when this returns.
   ///
   /// To be called once at start, before the daemon loop: it blocks on the disk for a moment.
-  /// - Parameter backlog: connections that may wait to be accepted (listen(2)).
-  package static func bind(_ path: String, backlog: Int32 = 128) throws(SocketPathError)
-    -> BoundSocket
-  {
+  /// - Parameters:
+  ///   - backlog: connections that may wait to be accepted (listen(2)).
+  ///   - mode: of the socket's file, whatever the umask.
+  package static func bind(
+    _ path: String, backlog: Int32 = 128, mode: mode_t = 0o600
+  ) throws(SocketPathError) -> BoundSocket {
     guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalid }
     guard path.utf8.count <= bytesMax else {
       throw .tooLong(path: path, bytes: path.utf8.count)
@@ -60,7 +62,7 @@ package enum SocketPath {
     let lock = try SocketLock.take(path + ".lock", for: path)
     do throws(SocketPathError) {
       try removeStaleSocket(path)
-      return try bindAndListen(path, backlog: backlog, lock: lock)
+      return try bindAndListen(path, backlog: backlog, mode: mode, lock: lock)
     } catch {
       lock.release()
       throw error
@@ -92,13 +94,13 @@ package enum SocketPath {
   }
 
   private static func bindAndListen(
-    _ path: String, backlog: Int32, lock: SocketLock
+    _ path: String, backlog: Int32, mode: mode_t, lock: SocketLock
   ) throws(SocketPathError) -> BoundSocket {
     let descriptor = try newSocket(path)
     do throws(SocketPathError) {
       // bind(2) on Linux takes the new file's mode from the socket's inode, less the umask: so
       // there is no moment with a wider mode, and the process-wide umask is left alone.
-      guard fchmod(descriptor, 0o600) == 0 else { throw failed("set the mode of", path) }
+      guard fchmod(descriptor, mode) == 0 else { throw failed("set the mode of", path) }
       guard withAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else {
         throw failed("bind", path)
       }
@@ -106,7 +108,7 @@ package enum SocketPath {
       guard lstat(path, &status) == 0 else { throw failed("look at", path) }
       let socket = BoundSocket(
         descriptor: descriptor, path: path, identity: FileIdentity(status), lock: lock)
-      guard chmod(path, 0o600) == 0 else { throw failed("set the mode of", path) }
+      guard chmod(path, mode) == 0 else { throw failed("set the mode of", path) }
       guard listen(descriptor, backlog) == 0 else { throw failed("listen on", path) }
       return socket
     } catch {
@@ -123,7 +125,7 @@ package enum SocketPath {
   }
 
   /// `path` has been checked to fit with its NUL.
-  private static func withAddress(
+  static func withAddress(
     _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {
     var address = sockaddr_un()

@@ -110,8 +110,14 @@ package struct UpstreamEnvelope: Sendable {
     guard isObject else { throw .notAnObject }
     guard reader.typeCount <= 1 else { throw .duplicateType }
     if let type {
-      guard !type.starts(with: "hotline.", in: message) else { throw .reservedType }
-      classify(type, in: message)
+      // Nearly all events are this one: it is told by one comparison.
+      if type.equals("response.output_text.delta", in: message) {
+        isResponseEvent = true
+        kind = .text
+      } else {
+        guard !type.starts(with: "hotline.", in: message) else { throw .reservedType }
+        classify(type, in: message)
+      }
     }
     if kind != .error { failure = Failure() }
     // In a valid text every raw LF is white space between tokens (RFC 8259, 7).

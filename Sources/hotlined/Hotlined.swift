@@ -39,11 +39,27 @@ struct Hotlined: ParsableCommand {
   @Flag(help: "With --doctor: report as JSON.")
   var json = false
 
+  @Flag(help: "Read an API key from the terminal or standard input, store it, and exit.")
+  var storeKey = false
+
+  @Option(help: "With --store-key: whose key it is (default: the default upstream's).")
+  var upstream: String?
+
   @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
   var logLevel: String?
 
+  @Option(
+    help: "auto (with fields in the journal, else text), text or json (default: auto).")
+  var logFormat: String?
+
   func validate() throws {
     if json, !doctor { throw ValidationError("--json goes with --doctor alone.") }
+    if upstream != nil, !storeKey {
+      throw ValidationError("--upstream goes with --store-key alone.")
+    }
+    if storeKey, doctor || checkConfig {
+      throw ValidationError("--store-key goes with neither --doctor nor --check-config.")
+    }
     if doctor, checkConfig { throw ValidationError("--doctor does what --check-config does.") }
   }
 
@@ -55,6 +71,9 @@ struct Hotlined: ParsableCommand {
     options.apiKeyFile = apiKeyFile
     options.caFile = caFile
     options.logLevel = logLevel
+    options.logFormat = logFormat
+    options.storeKey = storeKey
+    options.upstream = upstream
     options.checkConfig = checkConfig
     options.doctor = doctor
     options.json = json

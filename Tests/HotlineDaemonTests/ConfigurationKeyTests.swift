@@ -38,7 +38,8 @@ import Testing
     ]
     #expect(
       keyProblems(world) == [
-        "upstream.other: there is no API key. Looked for in this order: api_key_file in "
+        "upstream.other: there is no API key; \"hotline key set --upstream other\" stores one. "
+          + "Looked for in this order: api_key_file in "
           + "[upstream.other], the file /home/ann/.config/hotline/keys/other. A key file has to "
           + "have mode 0600. api_key = \"none\" is for a server without keys"
       ])
@@ -48,7 +49,8 @@ import Testing
 
   @Test func aMissingKeyIsOneMessageWithAllTheWays() {
     let message =
-      "upstream.smartaipi: there is no API key. Looked for in this order: --api-key-file FILE, "
+      "upstream.smartaipi: there is no API key; \"hotline key set\" stores one. "
+      + "Looked for in this order: --api-key-file FILE, "
       + "api_key_file in [upstream.smartaipi], the systemd credential hotline-api-key, "
       + "$HOTLINE_API_KEY, the file \(Self.keysFile). A key file has to have mode 0600. "
       + "api_key = \"none\" is for a server without keys"

@@ -20,26 +20,9 @@ import Testing
     func clientClosed(_ client: ClientHandler) {}
   }
 
-  private final class Counter: LogHandler, Sendable {
-    let lines = Mutex(0)
-    var logLevel: Logger.Level {
-      get { .trace }
-      set {}
-    }
-    var metadata: Logger.Metadata {
-      get { [:] }
-      set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { nil }
-      set {}
-    }
-    func log(event: LogEvent) { lines.withLock { $0 += 1 } }
-  }
-
   private let start = MonotonicInstant(nanoseconds: 1_000_000_000)
-  private let counter = Counter()
-  private var said: Int { counter.lines.withLock { $0 } }
+  private let log = LogCapture()
+  private var said: Int { log.lines.count }
 
   private func close(
     _ hint: inout HangUpHint, after milliseconds: Int, from: MonotonicInstant? = nil,
@@ -50,10 +33,9 @@ import Testing
       number: ClientNumber(1), limits: .init(), buffers: BufferPool(),
       ledger: MemoryLedger(limit: 0), delegate: Nobody())
     client.lastWriteAt = lastLineAfter.map { from.advanced(by: .milliseconds($0)) }
-    let counter = counter
     hint.clientClosed(
       client, "socat", halfClosedAt: from, at: from.advanced(by: .milliseconds(milliseconds)),
-      Logger(label: "test") { _ in counter })
+      log.logger)
   }
 
   @Test(arguments: [(399, 0), (400, 1), (500, 1), (700, 1), (701, 0)])

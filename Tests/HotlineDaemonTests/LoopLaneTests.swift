@@ -92,7 +92,7 @@ import Testing
     try rig.onLoop { daemon in
       for _ in 0..<40 {
         daemon.answer(large, small)
-        guard case .fresh = daemon.link?.patience else {
+        guard case .fresh = daemon.link?.patience.state else {
           Issue.record("the server is held up")
           return
         }
@@ -117,7 +117,7 @@ import Testing
     try rig.onLoop { daemon in
       daemon.answer(end)
       daemon.answer(giant, small)
-      guard case .holding = daemon.link?.patience else {
+      guard case .holding = daemon.link?.patience.state else {
         Issue.record("not held up")
         return
       }
@@ -126,7 +126,7 @@ import Testing
     try two.write(request("c"))
     #expect(try rig.waits { $0.link?.runningInWords.contains("request 3 on lane-") == true })
     try rig.onLoop { daemon in
-      guard case .fresh = daemon.link?.patience else {
+      guard case .fresh = daemon.link?.patience.state else {
         Issue.record("still held up")
         return
       }

@@ -138,11 +138,12 @@ final class LoopRig: Sendable {
 
   /// Waits until the loop's state is as wished; false if it never is.
   func waits(until condition: @escaping @Sendable (DaemonLoop) -> Bool) throws -> Bool {
-    for _ in 0..<2000 {
-      if try onLoop(condition) { return true }
+    let deadline = Deadline()
+    while try !onLoop(condition) {
+      if deadline.isReached { return false }
       usleep(2000)
     }
-    return false
+    return true
   }
 
   /// Everything that ends with its request or its client is gone.
@@ -189,7 +190,6 @@ extension DaemonLoop {
 
 extension UpstreamLink {
   var isPatienceSpent: Bool {
-    if case .spent = patience { return true }
-    return false
+    patience.state == .spent
   }
 }

@@ -224,9 +224,12 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
 
   // MARK: Slow readers
 
-  @Test func aSlowReaderLosesItsRequestAndNobodyElseTheirs() throws {
+  /// A client that has read nothing of three megabytes, and so has lost its request.
+  private func endingSlowReader(
+    _ limit: (inout Limits) -> Void
+  ) throws -> (LoopRig, UnixSocket) {
     let (rig, slow) = try running { configuration in
-      configuration.limits.bufferBytesMax = 1 << 20
+      limit(&configuration.limits)
       configuration.upstreams[0].limits.pongTimeout = .milliseconds(100)
     }
     let large = #"{"type":"response.x","x":"\#(String(repeating: "x", count: 100_000))"}"#
@@ -241,6 +244,11 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
       #expect(daemon.requests.isEmpty)
       #expect(daemon.broker.counters.errorsByCode[.slowReader] == 1)
     }
+    return (rig, slow)
+  }
+
+  @Test func aSlowReaderLosesItsRequestAndNobodyElseTheirs() throws {
+    let (rig, slow) = try endingSlowReader { $0.bufferBytesMax = 1 << 20 }
     // The connection was dropped; the next one serves another client while the first has a backlog.
     try rig.onLoop { $0.open() }
     let quick = try rig.connect()
@@ -260,22 +268,7 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
   }
 
   @Test func whoDoesNotReadMayNotFillTheDaemon() throws {
-    let (rig, slow) = try running { configuration in
-      configuration.limits.memoryBytesMax = 1 << 20
-      configuration.upstreams[0].limits.pongTimeout = .milliseconds(100)
-    }
-    let large = #"{"type":"response.x","x":"\#(String(repeating: "x", count: 100_000))"}"#
-    try rig.onLoop { daemon in
-      daemon.answer(created)
-      for _ in 0..<30 { daemon.answer(large) }
-      #expect(daemon.ledger.isOver)
-    }
-    #expect(try rig.waits { $0.link?.isPatienceSpent == true })
-    try rig.onLoop { daemon in
-      daemon.answer(large)
-      #expect(daemon.requests.isEmpty)
-      #expect(daemon.broker.counters.errorsByCode[.slowReader] == 1)
-    }
+    let (rig, slow) = try endingSlowReader { $0.memoryBytesMax = 1 << 20 }
     slow.shutDownWriting()
     #expect(try slow.readToEnd().contains("socket.memory_max"))
     #expect(try rig.isEmpty())
@@ -287,14 +280,14 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
     let giant = #"{"type":"response.x","x":"\#(String(repeating: "x", count: 3 << 20))"}"#
     try rig.onLoop { daemon in
       daemon.answer(created, giant, delta)
-      guard case .holding = daemon.link?.patience else {
+      guard daemon.link?.patience.state == .holding else {
         Issue.record("not held up")
         return
       }
     }
     #expect(try client.readLines(3)[2].contains("delta"))
     let isFresh = try rig.waits { daemon in
-      if case .fresh = daemon.link?.patience { true } else { false }
+      daemon.link?.patience.state == .fresh
     }
     #expect(isFresh)
     try rig.onLoop { $0.answer(completed) }
@@ -306,7 +299,7 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
     let giant = #"{"type":"response.x","x":"\#(String(repeating: "x", count: 3 << 20))"}"#
     try rig.onLoop { daemon in
       daemon.answer(created, giant, completed)
-      guard case .fresh = daemon.link?.patience else {
+      guard daemon.link?.patience.state == .fresh else {
         Issue.record("still held up")
         return
       }
@@ -332,11 +325,10 @@ func request(_ id: String, _ options: String = "{}", input: String = "hi") -> St
   @Test func deadlinesAreMetNearerOnesThatComeLaterToo() throws {
     let rig = try LoopRig()
     let client = try rig.connect()
-    try client.write(request("far", #"{"queue_timeout_ms":60000}"#))
+    // Later than any test waits.
+    try client.write(request("far", #"{"queue_timeout_ms":600000}"#))
     try client.write(request("near", #"{"queue_timeout_ms":60}"#))
-    let start = DaemonLoop.instant
     let lines = try client.readLines(3)
-    #expect(start.duration(to: DaemonLoop.instant) < .seconds(5))
     #expect(lines.count { $0.contains("hotline.queued") } == 1, "far")
     #expect(lines.count { $0.contains(#""code":"queue_timeout""#) } == 1, "near")
   }

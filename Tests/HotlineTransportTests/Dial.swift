@@ -2,6 +2,7 @@ import HotlineCore
 import HotlineTLS
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import HotlineTransport
@@ -10,6 +11,18 @@ import Testing
 struct Dial {
   typealias Call = RecordingDelegate.Call
   let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let dialers: NIOLoopBoundBox<[UpstreamDialer]>
+
+  init() {
+    dialers = .makeBoxSendingValue([], eventLoop: group.next())
+  }
+
+  /// On the loop, which ends no sooner than what it looks up.
+  func dialer(lookup: @escaping NameLookup.Function) -> UpstreamDialer {
+    let dialer = UpstreamDialer(eventLoop: group.next(), lookup: lookup)
+    dialers.value.append(dialer)
+    return dialer
+  }
 
   /// Dials, lets `script` act on each call, and gives all calls when the connection has ended.
   func run(
@@ -25,7 +38,7 @@ struct Dial {
       let ended = loop.makePromise(
         of: (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?).self)
       let delegate = RecordingDelegate()
-      let handler = UpstreamDialer(eventLoop: loop, lookup: lookup).dial(
+      let handler = dialer(lookup: lookup).dial(
         ConnectionNumber(1), to: endpoint, options: options, delegate: delegate)
       #expect(delegate.calls.isEmpty)
       delegate.onCall = { call in
@@ -41,8 +54,16 @@ struct Dial {
     }.get()
   }
 
+  private func isLookingUp() async throws -> Bool {
+    try await group.next().scheduleTask(in: .milliseconds(2)) { [dialers] in
+      dialers.value.contains { !$0.lookups.isIdle }
+    }.futureResult.get()
+  }
+
   func end(_ server: (any Channel)? = nil) async throws {
     try await server?.close().get()
+    let deadline = Deadline()
+    while try await isLookingUp(), !deadline.isReached {}
     try await group.shutdownGracefully()
   }
 }

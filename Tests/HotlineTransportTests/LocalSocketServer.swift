@@ -51,11 +51,12 @@ final class LocalSocketServer: Sendable {
 
   /// Waits until the loop's state is as wished; false if it never is.
   func waits(until condition: @escaping @Sendable (State) -> Bool) throws -> Bool {
-    for _ in 0..<2000 {
-      if try onLoop(condition) { return true }
+    let deadline = Deadline()
+    while try !onLoop(condition) {
+      if deadline.isReached { return false }
       usleep(2000)
     }
-    return false
+    return true
   }
 
   deinit {

@@ -187,7 +187,7 @@ struct UpstreamDialerTests {
     let mayAnswer = DispatchSemaphore(value: 0)
     let loop = dial.group.next()
     let calls = try await loop.flatSubmit {
-      let dialer = UpstreamDialer(eventLoop: loop) { _, family in
+      let dialer = dial.dialer { _, family in
         asked.withLock { $0.append(family) }
         mayAnswer.wait()
         return .success(family == .ipv4 ? ["127.0.0.1"] : [])

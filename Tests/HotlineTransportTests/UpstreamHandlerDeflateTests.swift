@@ -214,6 +214,14 @@ struct UpstreamHandlerDeflateTests {
     #expect(rig.handler.bytesHeld == 0)
   }
 
+  @Test func messageOfNoBytesIsNoCompressedOneEvenBehindAClosedStream() throws {
+    let rig = try open()
+    let closed = RawDeflate().compressClosing(Array("hello".utf8))
+    try rig.receive(ByteBuffer(bytes: RawFrame.bytes(0xC1, closed) + RawFrame.bytes(0xC1, [])))
+    #expect(rig.calls == [.text("hello"), .readCompleted, .closed(.protocolViolation)])
+    #expect(try rig.sentFrames().map(\.closeCode) == [1007])
+  }
+
   @Test func bombIsNotInflatedBeyondTheLimit() throws {
     var options = UpstreamHandler.Options()
     options.eventBytesMax = 10_000

@@ -12,16 +12,16 @@ import Testing
 
   /// A connection on which one large request is under way, and its server, which runs on the test's
   /// own thread.
-  private struct Pair {
+  fileprivate struct Pair {
     let server = RawWebSocketServer(receiveBytes: 64 << 10)
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let sender: NIOLoopBound<SendingDelegate>
 
-    init(extensions: String?) throws {
+    init(extensions: String? = nil, text: [UInt8] = UpstreamPacingTests.text) throws {
       let loop = loop
       let port = server.port
       sender = try loop.submit {
-        let delegate = SendingDelegate(UpstreamPacingTests.text)
+        let delegate = SendingDelegate(text)
         let endpoint = UpstreamEndpoint(
           address: try UpstreamAddress(url: "ws://127.0.0.1:\(port)/"), headers: [], tls: nil)
         var options = UpstreamHandler.Options()
@@ -100,10 +100,32 @@ import Testing
   }
 }
 
+/// A server that is gone without a word.
+@Suite struct VanishedPeerTests {
+  /// That the limit is 20 s is tested with the other options; to wait for it here is to no purpose.
+  @Test func whatIsNotAcknowledgedInTimeEndsTheConnection() throws {
+    let pair = try UpstreamPacingTests.Pair(text: [0x61])
+    _ = try pair.read()
+    try pair.server.vanish()
+    try pair.ask { sender in
+      guard let options = sender.handler?.context?.channel.syncOptions else { return }
+      #expect(throws: Never.self) {
+        try options.setOption(.tcpOption(TCPOptions.userTimeout), value: 300)
+      }
+      sender.handler?.send(OutboundMessage(ByteBuffer(string: "anybody there?")), token: 2)
+    }
+    try pair.wait(for: "the end of the connection") { $0.failure != nil }
+    let failure = try #require(try pair.ask(\.failure))
+    #expect(failure.kind == .lost)
+    #expect(failure.detail.contains("timed out"), "\(failure.detail)")
+  }
+}
+
 /// Sends one request as soon as it can.
 private final class SendingDelegate: UpstreamHandlerDelegate {
   var handler: UpstreamHandler?
   private(set) var isHandedOver = false
+  private(set) var failure: ConnectionFailure?
   private let text: [UInt8]
 
   init(_ text: [UInt8]) { self.text = text }
@@ -113,6 +135,7 @@ private final class SendingDelegate: UpstreamHandlerDelegate {
   }
   func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) { isHandedOver = true }
   func upstreamClosed(_ connection: ConnectionNumber, _ failure: ConnectionFailure) {
+    self.failure = failure
     handler = nil
   }
   func upstreamReceived(

@@ -8,10 +8,15 @@ package struct CommandLineOptions: Hashable, Sendable {
   package var apiKeyFile: String?
   package var caFile: String?
   package var logLevel: String?
+  package var logFormat: String?
   /// `--check-config`: tell what is wrong and end.
   package var checkConfig = false
   /// `--doctor`: try every step to every upstream, say how it went, and end.
   package var doctor = false
+  /// `--store-key`: read a key and store it where it is looked for, and end.
+  package var storeKey = false
+  /// `--upstream NAME`: whose key that is; the default upstream's if nil.
+  package var upstream: String?
   /// `--json`: the doctor's report as JSON.
   package var json = false
 

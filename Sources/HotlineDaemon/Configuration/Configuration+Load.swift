@@ -14,7 +14,7 @@ extension Configuration {
   ) throws(ConfigurationError) -> Configuration {
     var reader = ConfigurationReader(options: options, surroundings: surroundings)
     reader.readFile()
-    let limits = reader.readLimits()
+    let (limits, service) = reader.readLimits()
     let defaults = reader.readDefaults()
     var (upstreams, defaultIndex) = reader.readUpstreams()
     let socketPath = reader.socketPath(isPassed: socketIsPassed)
@@ -27,12 +27,14 @@ extension Configuration {
       reader.addKeyPlaces(to: &upstreams[index], isDefault: index == defaultIndex)
     }
     let logLevel = reader.logLevel()
+    let logFormat = reader.logFormat()
     guard reader.problems.isEmpty, !upstreams.isEmpty else {
       throw ConfigurationError(reader.problems)
     }
     return Configuration(
-      socketPath: socketPath, limits: limits, defaults: defaults, upstreams: upstreams,
-      defaultUpstream: defaultIndex, logLevel: logLevel, file: reader.file,
+      socketPath: socketPath, service: service, limits: limits, defaults: defaults,
+      upstreams: upstreams, defaultUpstream: defaultIndex, logLevel: logLevel,
+      logFormat: logFormat, file: reader.file,
       origins: reader.origins)
   }
 }
@@ -154,5 +156,17 @@ extension ConfigurationReader {
     problems.append(
       .init("--log-level", "\(Showable.quoted(text)) is no level; one of \(known) would do"))
     return .info
+  }
+
+  mutating func logFormat() -> LogFormat {
+    guard let text = options.logFormat else { return .auto }
+    if let format = LogFormat(rawValue: text) {
+      origins["log_format"] = .flag
+      return format
+    }
+    let known = LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+    problems.append(
+      .init("--log-format", "\(Showable.quoted(text)) is no format; one of \(known) would do"))
+    return .auto
   }
 }

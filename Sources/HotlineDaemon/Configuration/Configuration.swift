@@ -1,4 +1,5 @@
 import HotlineCore
+import HotlineSystem
 import HotlineTLS
 import HotlineTransport
 import Logging
@@ -21,8 +22,22 @@ package struct Configuration: Hashable, Sendable {
     package init() {}
   }
 
+  /// Who may speak beside the owner and root, and when the daemon leaves.
+  package struct Service: Hashable, Sendable {
+    package var allowedUIDs: Set<UInt32> = []
+    package var allowedGIDs: Set<UInt32> = []
+    /// Time without clients and requests after which an activated daemon ends; zero for never.
+    package var exitWhenIdle: Duration = .zero
+
+    package init() {}
+
+    /// Somebody else than the owner and root may speak.
+    var admitsOthers: Bool { !allowedUIDs.isEmpty || !allowedGIDs.isEmpty }
+  }
+
   /// Path of the daemon's own socket; nil where the service manager passed one.
   package var socketPath: String?
+  package var service = Service()
   package var limits = Limits()
   package var defaults = RequestDefaults()
   /// Never empty; in the order of their names.
@@ -30,6 +45,7 @@ package struct Configuration: Hashable, Sendable {
   /// Index in ``upstreams`` of the one that requests go to which name none.
   package var defaultUpstream: Int
   package var logLevel = Logger.Level.info
+  package var logFormat = LogFormat.auto
   /// The file that was read, if there was one.
   package var file: String?
   /// By full key (`socket.path`, `upstream.NAME.url`).

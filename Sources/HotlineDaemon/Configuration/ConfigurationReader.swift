@@ -104,10 +104,14 @@ struct ConfigurationReader {
     return resolved(text)
   }
 
-  mutating func readLimits() -> Limits {
+  mutating func readLimits() -> (Limits, Configuration.Service) {
     var limits = Limits()
+    var service = Configuration.Service()
     var socket = reader(["socket"], socketTable, Schema.socketKeys)
     socket.read(Schema.socket, into: &limits)
+    socket.read(Schema.service, into: &service)
+    if let uids = socket.identifiers("allowed_uids") { service.allowedUIDs = uids }
+    if let gids = socket.identifiers("allowed_gids") { service.allowedGIDs = gids }
     configuredSocketPath = path("path", &socket, such: "~/hotline.sock")
     let memory = limits.memoryBytesMax
     for (key, bytes) in [
@@ -130,7 +134,7 @@ struct ConfigurationReader {
           + "\"\(Quantity.text(limits.requestTimeout))\"; lower it or raise request_timeout")
     }
     finish(queue)
-    return limits
+    return (limits, service)
   }
 
   mutating func readDefaults() -> Configuration.RequestDefaults {

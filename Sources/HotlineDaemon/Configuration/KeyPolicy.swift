@@ -74,7 +74,9 @@ package struct UpstreamKeys: Sendable {
     if let place = places.last, case .file(let path) = place.source {
       ways.append("the file \(path)")
     }
-    var message = "there is no API key. Looked for in this order: " + ways.joined(separator: ", ")
+    let command = "hotline key set" + (isDefault ? "" : " --upstream \(upstream.name)")
+    var message = "there is no API key; \"\(command)\" stores one. Looked for in this order: "
+    message += ways.joined(separator: ", ")
     message += ". A key file has to have mode 0600. api_key = \"none\" is for a server without keys"
     let others = configuration.upstreams.filter { $0.name != upstream.name }
     if isDefault, configuration.origins["default_upstream"] == nil, !others.isEmpty {

@@ -28,6 +28,9 @@ enum Schema {
     .init("buffer_bytes_max", .bytes(\.bufferBytesMax, kibibyte...(4 * gibibyte))),
     .init("memory_max", .bytes(\.memoryBytesMax, mebibyte...(1024 * gibibyte))),
   ]
+  static let service: [LimitSetting<Configuration.Service>] = [
+    .init("exit_when_idle", .duration(\.exitWhenIdle, .zero...(7 * day)))
+  ]
   static let queue: [LimitSetting<Limits>] = [
     .init("requests_max", .count(\.queueRequestsMax, 1...1_000_000)),
     .init("wait_timeout", .duration(\.waitTimeout, .milliseconds(100)...day)),
@@ -56,7 +59,8 @@ enum Schema {
   ]
 
   static let rootKeys = ["default_upstream", "socket", "queue", "defaults", "upstream"]
-  static let socketKeys = ["path"] + socket.map(\.key)
+  static let socketKeys =
+    ["path", "allowed_uids", "allowed_gids"] + socket.map(\.key) + service.map(\.key)
   static let queueKeys = queue.map(\.key)
   static let defaultsKeys = ["model", "instructions"]
   static let upstreamKeys =
@@ -76,6 +80,8 @@ enum Schema {
   static let instructionsCharacters = 1...262_144
   static let headersMax = 64
   static let pinsMax = 32
+  /// Users, or groups, that may speak.
+  static let identifiersMax = 1024
   static let headerValueBytesMax = 8192
 
   /// Whether a full key is one of the configuration's own, so that its value may be shown.

@@ -63,6 +63,29 @@ struct TableReader {
     return texts
   }
 
+  /// The uids or gids of the array under `key`.
+  mutating func identifiers(_ key: String) -> Set<UInt32>? {
+    let wanted = "an array of numbers such as [1000]"
+    guard let array = value(key, .array, wanted)?.array else { return nil }
+    var identifiers: Set<UInt32> = []
+    for node in array {
+      // The last one is nobody's: chown(2) takes it for "unchanged".
+      guard let number = node.tomlValue.int.flatMap(UInt32.init(exactly:)), number < .max else {
+        reject(
+          key,
+          "has something else than a number from 0 to \(UInt32.max - 1) in it; names are not known "
+            + "here, \"id -u NAME\" and \"getent group NAME\" tell their numbers")
+        return nil
+      }
+      identifiers.insert(number)
+    }
+    guard identifiers.count <= Schema.identifiersMax else {
+      reject(key, "\(identifiers.count) are too many; at most \(Schema.identifiersMax) would do")
+      return nil
+    }
+    return identifiers
+  }
+
   /// The table under `key`.
   mutating func subtable(_ key: String) -> TOMLTable? {
     value(key, .table, "a table, [\(Showable.path(path + [key]))]")?.table

@@ -81,18 +81,17 @@ extension DaemonLoop {
   }
 
   private func deliver(_ number: RequestNumber) {
-    guard case .event(let event) = atHand, let record = requests[number],
-      let client = record.client
-    else { return }
+    guard case .event(let event) = atHand, let record = requests[number] else { return }
+    let client = record.client
     event.write(to: client, idSpelling: record.idSpelling, scratch: &scratch)
     markDirty(client)
   }
 
   private func notifyQueued(_ number: RequestNumber, _ position: Int, _ reason: QueuedReason) {
-    guard let record = requests[number], let client = record.client else { return }
+    guard let record = requests[number] else { return }
     let line = LocalLine.Queued(
       requestID: record.idSpelling, position: position, reason: reason)
-    write(to: client) { line.append(to: &$0) }
+    write(to: record.client) { line.append(to: &$0) }
   }
 
   private func finish(
@@ -108,8 +107,7 @@ extension DaemonLoop {
     }
     record.releaseLine()
     logEnd(record, error, completion)
-    guard let client = record.client else { return }
-    write(to: client) { bytes in
+    write(to: record.client) { bytes in
       if let error {
         LocalLine.Failure(requestID: record.idSpelling, error: error, isAccepted: true)
           .append(to: &bytes)
@@ -127,7 +125,7 @@ extension DaemonLoop {
       metadata: [
         "request": "\(record.number.rawValue)", "outcome": "\(completion.outcome.rawValue)",
         "code": "\(error?.code.rawValue ?? "none")",
-        "tag": "\(record.tag ?? record.client.map(commandName) ?? "none")",
+        "tag": "\(record.tag ?? (record.client.isOpen ? commandName(of: record.client) : "none"))",
         "connection": "\(completion.connection?.rawValue ?? 0)",
       ])
   }

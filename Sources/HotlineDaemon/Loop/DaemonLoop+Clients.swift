@@ -19,7 +19,35 @@ extension DaemonLoop: ClientHandlerDelegate {
     let peer = PeerCredentials.of(descriptor: descriptor)
     client.uid = peer?.uid ?? .max
     client.processID = peer?.pid ?? 0
+    client.isAllowed = peer.map { isAllowed($0, descriptor) } ?? false
     return client
+  }
+
+  /// Whether the configuration lets in whom neither being the owner nor being root does.
+  private func isAllowed(_ peer: PeerCredentials, _ descriptor: CInt) -> Bool {
+    let service = configuration.service
+    guard service.admitsOthers else { return false }
+    return service.allowedUIDs.contains(peer.uid) || service.allowedGIDs.contains(peer.gid)
+      || (!service.allowedGIDs.isEmpty
+        && PeerCredentials.groups(ofPeerAt: descriptor).contains(
+          where: service.allowedGIDs.contains))
+  }
+
+  /// Lets a client in, or leaves a trace of who was refused.
+  func admit(_ client: ClientHandler, at now: MonotonicInstant) {
+    let actions = broker.clientConnected(
+      client.number, uid: client.uid, isAllowed: client.isAllowed, at: now)
+    if !actions.isEmpty {
+      log.notice(
+        "a client was refused",
+        metadata: describe(client).merging(["client_uid": "\(client.uid)"]) { own, _ in own })
+    }
+    perform(actions)
+  }
+
+  /// Whom the log speaks of.
+  func describe(_ client: ClientHandler) -> Logger.Metadata {
+    ["client_command": "\(commandName(of: client))", "client_pid": "\(client.processID)"]
   }
 
   /// The client's command, looked up when somebody wants to know: most clients are gone before.

@@ -29,19 +29,15 @@ extension DaemonLoop {
     perform(broker.drainRequested(number, by: client.number, at: now))
     guard broker.isDraining, !wasDraining else { return }
     log.info(
-      "draining: new requests are refused, accepted ones finished", metadata: by(client))
+      "draining: new requests are refused, accepted ones finished", metadata: describe(client))
     onChange?()
   }
 
   func reloadRequested(_ echo: [UInt8]?, by client: ClientHandler) {
     atHand = .line(client, idSpelling: echo)
     guard let number = newCommand(.reload, echo, by: client) else { return }
-    log.info("a client asks for a reload", metadata: by(client))
+    log.info("a client asks for a reload", metadata: describe(client))
     reload(for: .command(number))
-  }
-
-  private func by(_ client: ClientHandler) -> Logger.Metadata {
-    ["command": "\(commandName(of: client))", "pid": "\(client.processID)"]
   }
 
   /// - Returns: nil if it was refused.

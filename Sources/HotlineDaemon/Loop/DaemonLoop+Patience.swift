@@ -2,13 +2,8 @@ import HotlineCore
 import HotlineTransport
 import NIOCore
 
-/// A client that reads as fast as it can may still be slower than a burst of its server, or get one
-/// event that is larger than all that may wait unread. Its server is held up a little then, if the
-/// connection carries this one response: nobody else is. With others beside it nobody is.
+/// What counts against a client that reads slowly, by the rules of ``ReaderPatience``.
 extension DaemonLoop {
-  /// Longest time that a server is held up for a client; half of what a pong may take, at most.
-  static let patience: Duration = .seconds(5)
-
   /// What counts against the client that an event on this lane is for: nothing while there is
   /// patience.
   func unreadBytes(on link: UpstreamLink, of lane: LaneReference) -> Int {
@@ -20,49 +15,35 @@ extension DaemonLoop {
   }
 
   func unreadBytes(on link: UpstreamLink, for record: RequestRecord) -> Int {
-    guard let client = record.client else { return 0 }
-    let unread = client.unreadBytes
-    // Where all that is held is too much, whoever has not read what it has gets no more.
-    let isOverMemory = unread > 0 && ledger.isOver
-    guard unread >= limits.bufferBytesMax || isOverMemory else { return unread }
-    let counted = isOverMemory ? Broker.unreadBytesOverMemory : unread
-    guard link.running === record else { return counted }
-    switch link.patience {
-    case .fresh:
-      link.patience = .wanted
-      return 0
-    case .wanted, .holding: return 0
-    case .spent: return counted
-    }
+    link.patience.unreadBytes(
+      record.client.unreadBytes, isAlone: link.running === record, isOverMemory: ledger.isOver,
+      limits: limits)
   }
 
   /// The end of a read: what it brought has been taken, the rest can wait.
   func holdIfWanted(_ link: UpstreamLink) {
-    guard case .wanted = link.patience else { return }
-    let limit = upstreams[link.upstream.rawValue].configuration.limits.pongTimeout / 2
-    let duration = min(Self.patience, limit)
+    guard link.patience.readEnded() else { return }
+    let limits = upstreams[link.upstream.rawValue].configuration.limits
+    let duration = ReaderPatience.holdTime(pongTimeout: limits.pongTimeout)
     link.handler?.pauseReading()
-    let timer = eventLoop.assumeIsolated().scheduleTask(
+    link.holdTimer = eventLoop.assumeIsolated().scheduleTask(
       in: .nanoseconds(duration.wholeNanoseconds)
     ) { [weak link] in
-      link?.patience = .spent
+      link?.patience.timeRanOut()
       link?.handler?.resumeReading()
     }
-    link.patience = .holding(timer)
   }
 
   /// The client has caught up, or the request has ended.
   func release(_ link: UpstreamLink) {
-    if case .holding(let timer) = link.patience {
-      timer.cancel()
-      link.handler?.resumeReading()
-    }
-    link.patience = .fresh
+    guard link.patience.released() else { return }
+    link.holdTimer?.cancel()
+    link.handler?.resumeReading()
   }
 
   func clientDrained(_ client: ClientHandler) {
     for link in links.values where link.running?.client === client {
-      if case .fresh = link.patience { continue }
+      guard link.patience.state != .fresh else { continue }
       if client.unreadBytes < limits.bufferBytesMax / 2 { release(link) }
     }
   }

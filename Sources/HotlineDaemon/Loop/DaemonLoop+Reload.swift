@@ -6,20 +6,6 @@ import HotlineWire
 import Logging
 import NIOCore
 
-/// Reloads that were asked for: one reading of the configuration at a time.
-struct ReloadQueue {
-  enum Asker: Hashable {
-    /// SIGHUP.
-    case signal
-    case command(CommandNumber)
-  }
-
-  /// Who gets the answer of the reading that is under way; empty if none is.
-  var reading: [Asker] = []
-  /// Who asked since it began: what it reads may be older than what they mean.
-  var waiting: [Asker] = []
-}
-
 /// The configuration, read again while the daemon runs: off the loop, as it blocks on the disk.
 extension DaemonLoop {
   /// Problems that one answer tells of.
@@ -29,16 +15,13 @@ extension DaemonLoop {
   /// Reads the configuration once more, and answers whoever asked.
   func reload(for asker: ReloadQueue.Asker) {
     guard !isTerminating else { return refuseReload(asker) }
-    // Several signals before a reading are one wish.
-    if asker == .signal, reloads.waiting.contains(.signal) { return }
-    reloads.waiting.append(asker)
+    reloads.asked(by: asker)
     readConfiguration()
   }
 
   private func readConfiguration() {
-    guard reloads.reading.isEmpty, !reloads.waiting.isEmpty else { return }
+    guard reloads.beginReading() else { return }
     guard let loader else { preconditionFailure("a reload before the loop has its loader") }
-    reloads = ReloadQueue(reading: reloads.waiting)
     onReload?(true)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     Self.disk.async { [eventLoop] in
@@ -54,12 +37,11 @@ extension DaemonLoop {
   func configurationRead(
     _ result: Result<ConfigurationLoader.Loaded, ConfigurationError>, at now: MonotonicInstant
   ) {
-    let askers = reloads.reading
-    reloads.reading = []
+    let askers = reloads.readingEnded()
     guard !isTerminating else { return askers.forEach(refuseReload) }
     switch result {
     case .success(let loaded):
-      let warnings = apply(loaded, at: now)
+      let warnings = loaded.warnings + apply(loaded, at: now)
       log.info(
         "configuration reloaded", metadata: ["file": "\(loaded.configuration.file ?? "none")"])
       for warning in warnings { log.warning("\(warning)") }
@@ -77,8 +59,7 @@ extension DaemonLoop {
 
   /// The daemon is to end: nobody gets a reload any more.
   func refuseReloads() {
-    for asker in reloads.waiting + reloads.reading { refuseReload(asker) }
-    reloads.waiting = []
+    for asker in reloads.endAll() { refuseReload(asker) }
   }
 
   private func refuseReload(_ asker: ReloadQueue.Asker) {

@@ -7,7 +7,7 @@ import NIOCore
 /// What upstream connections say.
 extension DaemonLoop: UpstreamHandlerDelegate {
   func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
-    guard let link = links[connection] else { return }
+    guard let link = link(connection) else { return }
     link.facts = facts
     log.info(
       "upstream connection opened",
@@ -22,7 +22,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   func upstreamReceived(
     _ connection: ConnectionNumber, _ message: UnsafeRawBufferPointer, isBinary: Bool
   ) {
-    guard let link = links[connection] else { return }
+    guard let link = link(connection) else { return }
     batchBegan()
     guard !isStepping else {
       // What a failing write of ours made NIO read: it waits its turn, the bytes do not.
@@ -62,7 +62,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     case .skip:
       return true
     case .deliver(let number):
-      guard number == record.number, let client else { return true }
+      guard number == record.number else { return true }
       UpstreamEvent.write(envelope, message, to: client, idSpelling: record.idSpelling)
       markDirty(client)
       return true
@@ -72,7 +72,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   func eventArrived(
     _ event: UpstreamEvent, on connection: ConnectionNumber, at now: MonotonicInstant
   ) {
-    guard let link = links[connection] else { return }
+    guard let link = link(connection) else { return }
     let facts = event.facts
     let record = link.record(on: facts.lane)
     atHand = .event(event)
@@ -104,8 +104,8 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   }
 
   func upstreamReadCompleted(_ connection: ConnectionNumber) {
-    if let link = links[connection] {
-      broker.bytesHeard(on: connection, of: link.upstream, at: now)
+    if let link = link(connection) {
+      if broker.bytesHeard(on: connection, of: link.upstream, at: now) { step(.deadlineReached) }
       let held = link.handler?.bytesHeld ?? 0
       if held != link.bytesAccounted {
         ledger.change(by: held - link.bytesAccounted)
@@ -113,7 +113,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
       }
     }
     batchEnded()
-    if let link = links[connection] { holdIfWanted(link) }
+    if let link = link(connection) { holdIfWanted(link) }
   }
 
   func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) {
@@ -122,7 +122,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   }
 
   func upstreamClosed(_ connection: ConnectionNumber, _ failure: ConnectionFailure) {
-    guard let link = links[connection] else { return }
+    guard let link = link(connection) else { return }
     log.log(
       level: failure.kind == .local ? .debug : .notice, "upstream connection ended",
       metadata: [

@@ -57,7 +57,11 @@ final class DaemonLoop {
 
   var broker: Broker
   var clients: [ClientNumber: ClientHandler] = [:]
-  var links: [ConnectionNumber: UpstreamLink] = [:]
+  var links: [ConnectionNumber: UpstreamLink] = [:] {
+    didSet { latestLink = nil }
+  }
+  /// The one of ``links`` that was wanted last: most events come in batches of one connection.
+  private var latestLink: UpstreamLink?
   var requests: [RequestNumber: RequestRecord] = [:]
   let buffers = BufferPool()
   let ledger: MemoryLedger
@@ -73,7 +77,9 @@ final class DaemonLoop {
   /// Clients with lines to flush.
   private var dirty: [ClientHandler] = []
   private var isFlushing = false
-  /// A batch is being read: the flush comes at its end.
+  /// The timer may be too late for what the last steps have changed.
+  private var needsRearming = false
+  /// A batch is being read: the flush and the timer come at its end.
   private(set) var isInBatch = false
   /// The instant of the batch, so that its events need not look at the clock each.
   private var batchNow: MonotonicInstant?
@@ -158,13 +164,26 @@ final class DaemonLoop {
   // MARK: Stepping
 
   func step(_ input: Input) {
-    inputs.append(input)
-    guard !isStepping else { return }
+    guard !isStepping else {
+      inputs.append(input)
+      return
+    }
     isStepping = true
+    // Nothing waits while no step is under way.
+    handle(input)
     while let next = inputs.popFirst() { handle(next) }
     isStepping = false
-    rearm()
-    if !isInBatch { flushClients() }
+    needsRearming = true
+    if !isInBatch { settle() }
+  }
+
+  /// What many steps have in common, once for all of them.
+  private func settle() {
+    if needsRearming {
+      needsRearming = false
+      rearm()
+    }
+    flushClients()
   }
 
   private func handle(_ input: Input) {
@@ -177,7 +196,7 @@ final class DaemonLoop {
       perform(broker.requestRefused(error, from: client.number))
     case .clientConnected(let client):
       atHand = .line(client, idSpelling: nil)
-      perform(broker.clientConnected(client.number, uid: client.uid, at: now))
+      admit(client, at: now)
     case .clientHalfClosed(let client):
       guard !awaitsReload(client) else { break }
       perform(broker.clientHalfClosed(client.number, at: now))
@@ -211,6 +230,12 @@ final class DaemonLoop {
     if scratch.capacity > Self.scratchBytesMax { scratch = [] }
   }
 
+  func link(_ connection: ConnectionNumber) -> UpstreamLink? {
+    if let latestLink, latestLink.number == connection { return latestLink }
+    latestLink = links[connection]
+    return latestLink
+  }
+
   private func handleConnection(_ input: Input, at now: MonotonicInstant) {
     switch input {
     case .opened(let connection):
@@ -219,7 +244,7 @@ final class DaemonLoop {
       onChange?()
     case .pong(let connection, let pingID):
       guard let link = links[connection] else { return }
-      broker.pongReceived(id: pingID, on: connection, of: link.upstream, at: now)
+      perform(broker.pongReceived(id: pingID, on: connection, of: link.upstream, at: now))
     case .closed(let connection, let failure):
       guard let link = links.removeValue(forKey: connection) else { return }
       ledger.change(by: -link.bytesAccounted)
@@ -249,8 +274,8 @@ final class DaemonLoop {
   func batchEnded() {
     isInBatch = false
     batchNow = nil
-    // A step that is under way flushes at its own end.
-    if !isStepping { flushClients() }
+    // A step that is under way does it at its own end.
+    if !isStepping { settle() }
   }
 
   func markDirty(_ client: ClientHandler) {

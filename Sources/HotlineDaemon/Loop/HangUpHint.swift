@@ -25,6 +25,6 @@ struct HangUpHint {
       a client hung up half a second after it had shut down its writing side, and its request was \
       cancelled; socat does that unless it is given -t 3600
       """,
-      metadata: ["command": "\(commandName)", "pid": "\(client.processID)"])
+      metadata: ["client_command": "\(commandName)", "client_pid": "\(client.processID)"])
   }
 }

@@ -6,8 +6,9 @@ import NIOCore
 /// What the driver keeps of an open request: who wants it, and its bytes.
 final class RequestRecord {
   let number: RequestNumber
-  /// Nil once the client is gone.
-  weak var client: ClientHandler?
+  /// Takes no more lines once it is gone. Not weak: what is referred to weakly is counted by the
+  /// slow path for ever, and this is touched for every event.
+  let client: ClientHandler
   /// The value of `request_id` as the client spelt it.
   let idSpelling: [UInt8]
   /// Accounting label that the client chose.

@@ -19,19 +19,9 @@ final class UpstreamLink {
   var facts: UpgradeFacts?
   /// Bytes of a message that is not complete yet, as last accounted.
   var bytesAccounted = 0
-  var patience = Patience.fresh
-
-  /// How long its server has been held up for a client that reads slowly.
-  enum Patience {
-    /// Not at all. Next: `.wanted` when an event comes for a client that is full.
-    case fresh
-    /// At the end of this read it will be. Next: `.holding`.
-    case wanted
-    /// It is. Next: `.fresh` when the client has caught up, `.spent` when the timer fires.
-    case holding(Scheduled<Void>)
-    /// Long enough. Next: `.fresh` when the client has caught up.
-    case spent
-  }
+  var patience = ReaderPatience()
+  /// Ends the time for which its server is held up.
+  var holdTimer: Scheduled<Void>?
 
   init(_ number: ConnectionNumber, of upstream: UpstreamIndex, _ runtime: UpstreamRuntime) {
     self.number = number

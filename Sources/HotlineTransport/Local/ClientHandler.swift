@@ -49,6 +49,8 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
   package var commandName: String?
   package var processID: Int32 = 0
   package var uid: UInt32 = 0
+  /// The configuration lets it in, whoever it is.
+  package var isAllowed = false
   /// When the client shut down its writing side, and when it got its last line.
   package var halfClosedAt: MonotonicInstant?
   package var lastWriteAt: MonotonicInstant?

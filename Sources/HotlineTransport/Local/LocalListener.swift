@@ -16,13 +16,9 @@ package enum LocalListener {
   ) -> EventLoopFuture<any Channel> {
     ServerBootstrap(group: loop)
       .serverChannelOption(.backlog, value: backlog)
-      // Half-close is how a client says that it has asked everything.
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelOption(.recvAllocator, value: receiveSizes)
-      // NIO keeps that many buffers for each channel, idle ones too.
-      .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
+          try setOptions(of: channel)
           let pipeline = channel.pipeline.syncOperations
           let descriptor = try pipeline.descriptor()
           try pipeline.addHandler(makeClient(descriptor))
@@ -31,9 +27,20 @@ package enum LocalListener {
       .withBoundSocket(descriptor)
   }
 
-  private static var receiveSizes: any RecvByteBufferAllocator & Sendable {
-    AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 4096, maximum: 64 << 10)
+  /// Here, not as the bootstrap's child options: those take a future each, and every client pays.
+  private static func setOptions(of channel: any Channel) throws {
+    guard let options = channel.syncOptions else {
+      preconditionFailure("a socket's channel has no synchronous options")
+    }
+    // Half-close is how a client says that it has asked everything.
+    try options.setOption(.allowRemoteHalfClosure, value: true)
+    try options.setOption(.recvAllocator, value: receiveSizes)
+    // NIO keeps that many buffers for each channel, idle ones too.
+    try options.setOption(.maxMessagesPerRead, value: 1)
   }
+
+  private static let receiveSizes: any RecvByteBufferAllocator & Sendable =
+    AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 4096, maximum: 64 << 10)
 }
 
 extension ChannelPipeline.SynchronousOperations {

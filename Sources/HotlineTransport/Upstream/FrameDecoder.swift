@@ -1,3 +1,4 @@
+import HotlineDeflate
 import HotlineWire
 import NIOCore
 
@@ -54,6 +55,13 @@ package struct FrameDecoder {
 
   package init(messageBytesMax: Int) {
     self.init(messageBytesMax: messageBytesMax, inflater: nil)
+  }
+
+  /// For a server that may compress its messages as agreed.
+  package init(messageBytesMax: Int, deflate parameters: DeflateParameters) {
+    self.init(
+      messageBytesMax: messageBytesMax,
+      inflater: MessageInflater(parameters, memory: ZlibMemory()))
   }
 
   /// With an inflater messages may be compressed.

@@ -7,6 +7,8 @@ import NIOCore
 final class MessageInflater {
   private let inflater: Inflater
   private let keepsContext: Bool
+  /// Nothing of the current message has come.
+  private var isEmpty = true
   /// Bytes of finished and unfinished compressed messages: as they came, and inflated.
   private(set) var bytesTaken = 0
   private(set) var bytesGiven = 0
@@ -30,13 +32,15 @@ final class MessageInflater {
     _ piece: UnsafeRawBufferPointer, to message: inout ByteBuffer, bytesMax: Int
   ) throws(FrameViolation) {
     bytesTaken += piece.count
+    if !piece.isEmpty { isEmpty = false }
     try inflate(piece, into: &message, bytesMax: bytesMax)
   }
 
   /// The message has ended: appends the last of it.
   func finish(_ message: inout ByteBuffer, bytesMax: Int) throws(FrameViolation) {
-    // A compressor that closed the stream instead of flushing it has left nothing off.
-    if !inflater.isAtStreamEnd {
+    // A compressor that closed the stream instead of flushing it has left nothing off. A message of
+    // no bytes says nothing of the kind: the stream was closed by one before it.
+    if isEmpty || !inflater.isAtStreamEnd {
       let result = Self.tail.withUnsafeBytes { tail in
         Result { () throws(FrameViolation) in
           try inflate(tail, into: &message, bytesMax: bytesMax)
@@ -45,6 +49,7 @@ final class MessageInflater {
       try result.get()
     }
     guard inflater.isBetweenBlocks else { throw .compressedDataInvalid }
+    isEmpty = true
     if !keepsContext { inflater.reset() }
   }
 

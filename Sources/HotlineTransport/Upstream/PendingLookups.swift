@@ -19,6 +19,9 @@ final class PendingLookups {
   /// Who waits for what is being looked up.
   private var waiting: [Question: [(Answer) -> Void]] = [:]
 
+  /// Every question has its answer, so that no thread will speak to the loop.
+  var isIdle: Bool { waiting.isEmpty }
+
   /// - Parameter lookup: is called on threads that it may block.
   init(eventLoop: any EventLoop, lookup: @escaping NameLookup.Function) {
     self.eventLoop = eventLoop

@@ -3,19 +3,10 @@ import NIOCore
 /// Asks an HTTP proxy for a tunnel: CONNECT (RFC 9110, 9.3.6), with Basic authentication (RFC
 /// 7617).
 struct ProxyConnect: TunnelExchange {
-  private enum State {
-    /// Next: `.body` on a refusal; `.done`.
-    case head(HTTPHeadReader, interim: Int)
-    /// Next: `.done` when enough of the body is there.
-    case body(HTTPHead, UpgradeRefusal)
-    case done
-  }
-
   private let target: String
   private let credentials: ProxyCredentials?
   private let redactor: SecretRedactor
-  private let limits: UpgradeLimits
-  private var state: State
+  private var answer: HTTPAnswer
 
   /// - Parameter target: `HOST:PORT`, an IPv6 address in brackets.
   init(
@@ -25,12 +16,7 @@ struct ProxyConnect: TunnelExchange {
     self.target = target
     self.credentials = credentials
     self.redactor = redactor
-    self.limits = limits
-    state = .head(Self.reader(limits), interim: 0)
-  }
-
-  private static func reader(_ limits: UpgradeLimits) -> HTTPHeadReader {
-    HTTPHeadReader(headBytesMax: limits.headBytesMax, fieldsMax: limits.fieldsMax)
+    answer = HTTPAnswer(accepted: 200...299, redactor: redactor, limits: limits)
   }
 
   func begun() -> ByteBuffer {
@@ -41,56 +27,20 @@ struct ProxyConnect: TunnelExchange {
   }
 
   mutating func received(_ input: inout ByteBuffer) -> TunnelProgress {
-    while true {
-      switch state {
-      case .head(var reader, let interim):
-        do throws(HTTPHeadError) {
-          guard let head = try reader.read(&input) else {
-            state = .head(reader, interim: interim)
-            return .incomplete
-          }
-          if let progress = headReceived(head, interim: interim) { return progress }
-        } catch {
-          state = .done
-          return .failed(TunnelFailure(.failed, "gave an answer that \(error.rawValue)"))
-        }
-      case .body(let head, var refusal):
-        refusal.received(&input)
-        state = .body(head, refusal)
-        guard refusal.isComplete else { return .awaitingBody }
-        state = .done
-        return .failed(failure(head, refusal))
-      case .done:
-        return .incomplete
-      }
+    switch answer.received(&input) {
+    case .incomplete: .incomplete
+    case .awaitingBody: .awaitingBody
+    // Whatever it says of a body, what follows is the tunnel.
+    case .accepted: .open
+    case .refused(let head, let refusal): .failed(failure(head, refusal))
+    case .tooManyInterim: .failed(TunnelFailure(.failed, "gave too many interim answers (1xx)"))
+    case .malformed(let error, _):
+      .failed(TunnelFailure(.failed, "gave an answer that \(error.rawValue)"))
     }
   }
 
   mutating func ended() -> TunnelFailure? {
-    guard case .body(let head, let refusal) = state else { return nil }
-    state = .done
-    return failure(head, refusal)
-  }
-
-  /// `nil`: go on reading.
-  private mutating func headReceived(_ head: HTTPHead, interim: Int) -> TunnelProgress? {
-    switch head.status {
-    case 200..<300:
-      // Whatever it says of a body, what follows is the tunnel.
-      state = .done
-      return .open
-    case 100..<200:
-      guard interim < limits.interimMax, head.status != 101 else {
-        state = .done
-        return .failed(TunnelFailure(.failed, "gave too many interim answers (1xx)"))
-      }
-      state = .head(Self.reader(limits), interim: interim + 1)
-      return nil
-    default:
-      state = .body(
-        head, UpgradeRefusal(head, redactor: redactor, bodyBytesMax: limits.bodyBytesMax))
-      return nil
-    }
+    answer.ended().map { head, refusal in failure(head, refusal) }
   }
 
   private func failure(_ head: HTTPHead, _ refusal: UpgradeRefusal) -> TunnelFailure {

@@ -14,25 +14,25 @@ package struct SecretRedactor: Sendable {
   package static let runBytes = 8
 
   /// Secrets in lower case.
-  private let secrets: [[UInt8]]
-  /// Where in which secret four given bytes stand.
-  private let places: [UInt32: [Place]]
-
-  private struct Place {
-    var secret: Int
-    var offset: Int
-  }
+  private let secrets: [ProtectedBytes]
+  /// Which four bytes in a row may stand in one of them: a bit for each hash, from which no secret
+  /// can be put together again.
+  private var words = [UInt64](repeating: 0, count: wordBits / 64)
+  private static let wordBits = 1 << 14
 
   /// Secrets of fewer than ``secretBytesMin`` bytes are left out.
   package init(_ secrets: [[UInt8]]) {
-    self.secrets = secrets.filter { $0.count >= Self.secretBytesMin }.map { $0.map(lowercased) }
-    var places: [UInt32: [Place]] = [:]
-    for (index, secret) in self.secrets.enumerated() {
+    self.init(protected: secrets.map { .copy(of: $0) })
+  }
+
+  init(protected secrets: [ProtectedBytes]) {
+    self.secrets = secrets.filter { $0.count >= Self.secretBytesMin }.map { $0.lowercasedCopy() }
+    for secret in self.secrets {
       for offset in 0...(secret.count - Self.secretBytesMin) {
-        places[Self.word(secret, offset), default: []].append(Place(secret: index, offset: offset))
+        let bit = Self.bit(secret.bytes[offset...])
+        words[bit / 64] |= 1 << (bit % 64)
       }
     }
-    self.places = places
   }
 
   /// How many bytes beyond a cut must be known, so that a secret across it is recognised.
@@ -58,27 +58,39 @@ package struct SecretRedactor: Sendable {
 
   private func coverage(_ bytes: [UInt8]) -> [Bool] {
     var covered = [Bool](repeating: false, count: bytes.count)
-    guard !places.isEmpty, bytes.count >= Self.secretBytesMin else { return covered }
+    guard !secrets.isEmpty, bytes.count >= Self.secretBytesMin else { return covered }
     let folded = bytes.map(lowercased)
     for start in 0...(bytes.count - Self.secretBytesMin) {
-      for place in places[Self.word(folded, start)] ?? [] {
-        let secret = secrets[place.secret]
-        var end = start + Self.secretBytesMin
-        var offset = place.offset + Self.secretBytesMin
-        while end < folded.count, offset < secret.count, folded[end] == secret[offset] {
-          end += 1
-          offset += 1
-        }
-        let isCutBeginning = place.offset == 0 && end == folded.count
-        guard end - start >= min(Self.runBytes, secret.count) || isCutBeginning else { continue }
+      let bit = Self.bit(folded[start...])
+      guard words[bit / 64] & 1 << (bit % 64) != 0 else { continue }
+      for secret in secrets {
+        let end = start + longestMatch(folded[start...], in: secret.bytes)
         for index in start..<end { covered[index] = true }
       }
     }
     return covered
   }
 
-  private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
-    (0..<4).reduce(0) { $0 << 8 | UInt32(bytes[offset + $1]) }
+  /// How many bytes at the beginning of `text` tell something of `secret`; 0 if none do.
+  private func longestMatch(_ text: ArraySlice<UInt8>, in secret: UnsafeRawBufferPointer) -> Int {
+    var longest = 0
+    for offset in 0...(secret.count - Self.secretBytesMin) {
+      var count = 0
+      for (byte, own) in zip(text, secret[offset...]) {
+        guard byte == own else { break }
+        count += 1
+      }
+      guard count >= Self.secretBytesMin, count > longest else { continue }
+      let isCutBeginning = offset == 0 && count == text.count
+      if count >= min(Self.runBytes, secret.count) || isCutBeginning { longest = count }
+    }
+    return longest
+  }
+
+  /// Of the first four bytes (multiplicative hashing, Knuth, volume 3, 6.4).
+  private static func bit(_ bytes: some Sequence<UInt8>) -> Int {
+    let word = bytes.prefix(secretBytesMin).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    return Int((word &* 2_654_435_769) >> 18)
   }
 }
 

@@ -84,87 +84,38 @@ package struct UpgradeExchange {
     case failed(ConnectionFailure)
   }
 
-  private enum State {
-    /// Next: `.body` on a refusal; `.done` on a 101 or garbage.
-    case head(HTTPHeadReader, interim: Int)
-    /// Next: `.done` when enough of the body is there or no more will come.
-    case body(UpgradeRefusal)
-    case done
-  }
-
   private let request: UpgradeRequest
   private let redactor: SecretRedactor
   private let limits: UpgradeLimits
-  private var state: State
+  private var answer: HTTPAnswer
 
   package init(_ request: UpgradeRequest, redactor: SecretRedactor, limits: UpgradeLimits) {
     self.request = request
     self.redactor = redactor
     self.limits = limits
-    self.state = .head(Self.reader(limits), interim: 0)
-  }
-
-  private static func reader(_ limits: UpgradeLimits) -> HTTPHeadReader {
-    HTTPHeadReader(headBytesMax: limits.headBytesMax, fieldsMax: limits.fieldsMax)
+    answer = HTTPAnswer(accepted: 101...101, redactor: redactor, limits: limits)
   }
 
   package mutating func received(_ input: inout ByteBuffer) -> Progress {
-    while true {
-      switch state {
-      case .head(var reader, let interim):
-        do throws(HTTPHeadError) {
-          guard let head = try reader.read(&input) else {
-            state = .head(reader, interim: interim)
-            return .incomplete
-          }
-          if let progress = headReceived(head, interim: interim) { return progress }
-        } catch {
-          return fail(invalid(error, reader.bytes, &input))
-        }
-      case .body(var refusal):
-        refusal.received(&input)
-        state = .body(refusal)
-        return refusal.isComplete ? fail(refusal.failure) : .awaitingBody
-      case .done:
-        return .incomplete
+    switch answer.received(&input) {
+    case .incomplete: return .incomplete
+    case .awaitingBody: return .awaitingBody
+    case .accepted(let head):
+      do throws(ConnectionFailure) {
+        return .accepted(try checkAccepted(head))
+      } catch {
+        return .failed(error)
       }
+    case .refused(_, let refusal): return .failed(refusal.failure)
+    case .tooManyInterim:
+      return .failed(invalid("has more than \(limits.interimMax) interim heads (1xx)"))
+    case .malformed(let error, let read): return .failed(invalid(error, read, &input))
     }
   }
 
   /// The stream ended, or the time to wait for a body did; `nil` if no refusal had come by then.
   package mutating func ended() -> ConnectionFailure? {
-    guard case .body(let refusal) = state else { return nil }
-    state = .done
-    return refusal.failure
-  }
-
-  /// `nil`: go on reading.
-  private mutating func headReceived(_ head: HTTPHead, interim: Int) -> Progress? {
-    switch head.status {
-    case 101:
-      do throws(ConnectionFailure) {
-        let facts = try checkAccepted(head)
-        state = .done
-        return .accepted(facts)
-      } catch {
-        return fail(error)
-      }
-    case 100..<200:
-      guard interim < limits.interimMax else {
-        return fail(invalid("has more than \(limits.interimMax) interim heads (1xx)"))
-      }
-      state = .head(Self.reader(limits), interim: interim + 1)
-      return nil
-    default:
-      state = .body(
-        UpgradeRefusal(head, redactor: redactor, bodyBytesMax: limits.bodyBytesMax))
-      return nil
-    }
-  }
-
-  private mutating func fail(_ failure: ConnectionFailure) -> Progress {
-    state = .done
-    return .failed(failure)
+    answer.ended().map { _, refusal in refusal.failure }
   }
 
   // MARK: The 101

@@ -3,9 +3,13 @@ import NIOCore
 /// A header field of the upgrade that the configuration asks for.
 package struct UpgradeHeader: Hashable, Sendable {
   package let name: String
-  package let value: String
-  /// Its value is struck out of everything that the server says.
-  package let isSecret: Bool
+  let value: Value
+
+  enum Value: Hashable, Sendable {
+    case plain(String)
+    /// It is struck out of everything that the server says.
+    case secret(ProtectedBytes)
+  }
 
   /// Why a name or a value cannot be sent. Names the field, never its value.
   package struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
@@ -37,25 +41,50 @@ package struct UpgradeHeader: Hashable, Sendable {
           + "at its beginning or end: remove it (a line end, perhaps)")
     }
     self.name = name
-    self.value = value
-    self.isSecret = isSecret
+    self.value = isSecret ? .secret(.copy(of: bytes)) : .plain(value)
+  }
+
+  /// A header with a secret that is copied to no other place, such as `Bearer ` and a key.
+  ///
+  /// - Precondition: `name` and `prefix` are good for any header.
+  /// - Throws: ``Invalid`` if the secret has something else than visible ASCII in it.
+  package init(
+    _ name: String, prefix: String, secret: UnsafeRawBufferPointer
+  ) throws(Invalid) {
+    guard secret.allSatisfy({ 0x21...0x7E ~= $0 }) else {
+      throw Invalid(description: "the secret of header \"\(name)\" is not visible ASCII")
+    }
+    self.name = name
+    let prefix = Array(prefix.utf8)
+    value = .secret(prefix.withUnsafeBytes { ProtectedBytes($0, secret) })
   }
 
   /// What to strike out: the value; of credentials what follows the scheme, for `Bearer` alone is
   /// no secret and stands in many an answer (RFC 9110, 11.4).
-  var secrets: [[UInt8]] {
-    guard isSecret else { return [] }
-    let bytes = Array(value.utf8)
-    guard name.lowercased().hasSuffix("authorization"), let space = bytes.firstIndex(of: 0x20)
-    else { return [bytes] }
-    return [Array(trimmed(bytes[space...]))]
+  var secrets: [ProtectedBytes] {
+    guard case .secret(let secret) = value else { return [] }
+    guard name.lowercased().hasSuffix("authorization"),
+      let space = secret.bytes.firstIndex(of: 0x20)
+    else { return [secret] }
+    // It has no white space at its end.
+    let begin = secret.bytes[space...].firstIndex { $0 != 0x20 && $0 != 0x09 } ?? space
+    return [secret.dropping(begin)]
+  }
+
+  func write(to out: inout ByteBuffer) {
+    out.writeString("\(name): ")
+    switch value {
+    case .plain(let text): out.writeString(text)
+    case .secret(let secret): out.writeBytes(secret.bytes)
+    }
+    out.writeString("\r\n")
   }
 }
 
 extension SecretRedactor {
   /// Strikes out the secrets among `headers`.
   package init(headers: [UpgradeHeader]) {
-    self.init(headers.flatMap(\.secrets))
+    self.init(protected: headers.flatMap(\.secrets))
   }
 }
 
@@ -86,7 +115,7 @@ package struct UpgradeRequest {
     if offersDeflate {
       out.writeString("Sec-WebSocket-Extensions: \(DeflateParameters.offer)\r\n")
     }
-    for header in headers { out.writeString("\(header.name): \(header.value)\r\n") }
+    for header in headers { header.write(to: &out) }
     out.writeString("\r\n")
     return out
   }
@@ -94,9 +123,12 @@ package struct UpgradeRequest {
   /// Sub-protocols that the server may choose from.
   var subprotocols: [String] {
     headers.filter { $0.name.lowercased() == "sec-websocket-protocol" }.flatMap { header in
-      Array(header.value.utf8).split(separator: 0x2C).map {
-        String(decoding: trimmed($0), as: UTF8.self)
-      }
+      let bytes: [UInt8] =
+        switch header.value {
+        case .plain(let text): Array(text.utf8)
+        case .secret(let secret): Array(secret.bytes)
+        }
+      return bytes.split(separator: 0x2C).map { String(decoding: trimmed($0), as: UTF8.self) }
     }
   }
 }

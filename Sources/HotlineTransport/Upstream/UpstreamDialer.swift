@@ -7,7 +7,7 @@ import NIOPosix
 /// Daemon loop.
 package struct UpstreamDialer {
   private let eventLoop: any EventLoop
-  private let lookups: PendingLookups
+  let lookups: PendingLookups
 
   /// What waits here unsent cannot be overtaken by a pong, so it is no more than two frames; the
   /// lower mark is one frame, so that the kernel never waits for us.

@@ -33,6 +33,7 @@ package struct UpstreamEndpoint: Sendable {
     self.tls = tls
     self.proxy = proxy
     self.redactor = SecretRedactor(
-      headers.flatMap(\.secrets) + (proxy?.address.credentials?.secrets ?? []))
+      protected: headers.flatMap(\.secrets)
+        + (proxy?.address.credentials?.secrets ?? []).map { .copy(of: $0) })
   }
 }
