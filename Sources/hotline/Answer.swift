@@ -1,12 +1,34 @@
+import HotlineCore
 import HotlineWire
 
 /// Follows one request from its first line to its last; decides what is printed and how to end.
 ///
 /// Pure: bytes of lines in, bytes of text out.
 struct Answer {
+  /// What is printed.
+  enum Form: Hashable {
+    case text
+    /// The final response object, as one line.
+    case response
+    /// Every line as it comes.
+    case lines
+  }
+
+  /// What the request is about, for who waits for its text.
+  enum Activity: Hashable {
+    case waiting
+    /// The daemon has told why it is not sent yet, in a word of the protocol.
+    case queued(reason: String, position: Int?)
+    /// The server has said something, but no text.
+    case thinking
+    case answering
+  }
+
   private var text: AnswerText
-  private let keepsResponse: Bool
-  /// The terminal event's `response` as it is spelt, if it is to be kept.
+  private let form: Form
+  private let dropsControls: Bool
+  private(set) var activity = Activity.waiting
+  /// The terminal event's `response` as it is spelt, if it is to be printed.
   private(set) var response: [UInt8]?
   /// The first cause of a failure; later ones only follow from it.
   private(set) var failure: FailureReport?
@@ -19,11 +41,10 @@ struct Answer {
   /// The text so far is empty or ends with an LF.
   var endsLine: Bool { text.endsLine }
 
-  /// - Parameters:
-  ///   - keepsResponse: print no text, keep the final response.
-  ///   - dropsControls: see ``AnswerText``.
-  init(keepsResponse: Bool, dropsControls: Bool) {
-    self.keepsResponse = keepsResponse
+  /// - Parameter dropsControls: see ``AnswerText``; in JSON they are escaped.
+  init(_ form: Form, dropsControls: Bool) {
+    self.form = form
+    self.dropsControls = dropsControls
     text = AnswerText(dropsControls: dropsControls)
   }
 
@@ -32,35 +53,50 @@ struct Answer {
     _ bytes: UnsafeRawBufferPointer, to out: inout ByteQueue
   ) throws(CommandFailure) {
     guard !isOver else { return }
-    let line: DaemonLine
-    do throws(JSONError) {
-      line = try DaemonLine(bytes)
-    } catch {
-      throw CommandFailure(
-        .failed,
-        "what answers is no hotlined: it sent a line that is no JSON object (\(error)); "
-          + "check the socket's path with \"hotline get-sockname\"")
+    let line = try DaemonLine.read(bytes)
+    if form == .lines {
+      out.append(printable(bytes))
+      out.append([0x0A])
     }
+    read(line, bytes, to: &out)
+    if isOver { text.finish(to: &out) }
+  }
+
+  private mutating func read(
+    _ line: DaemonLine, _ bytes: UnsafeRawBufferPointer, to out: inout ByteQueue
+  ) {
     switch line.kind {
     case .textDelta:
-      if let delta = line.delta, !keepsResponse { text.append(delta, in: bytes, to: &out) }
+      activity = .answering
+      if let delta = line.delta, form == .text { text.append(delta, in: bytes, to: &out) }
+    case .refusal:
+      guard failure == nil, let words = line.refusal else { return }
+      failure = FailureReport(code: "refusal", message: words.decoded(in: bytes).description)
+    case .queued:
+      let view = JSONView(line: bytes)
+      activity = .queued(
+        reason: view?["reason"]?.string ?? "", position: view?["position"]?.integer)
     case .terminal: terminalArrived(line)
     case .error: errorArrived(bytes)
     case .done:
       summary = JSONView(line: bytes).map { AnswerSummary(doneLine: $0) }
       isOver = true
+    case .event: if activity != .answering { activity = .thinking }
     case .other: break
     }
-    if isOver { text.finish(to: &out) }
   }
 
   private mutating func terminalArrived(_ line: DaemonLine) {
     guard let object = line.response else { return }
-    if keepsResponse { response = Array(object.bytes) }
+    if form == .response { response = printable(object.bytes) }
     incompleteReason = object["incomplete_details"]?["reason"]?.string
     if failure == nil, let error = object["error"] {
       failure = FailureReport(responseError: error)
     }
+  }
+
+  private func printable(_ json: UnsafeRawBufferPointer) -> [UInt8] {
+    dropsControls ? PrintableText.json(json) : Array(json)
   }
 
   private mutating func errorArrived(_ bytes: UnsafeRawBufferPointer) {
@@ -72,8 +108,9 @@ struct Answer {
   /// How the command ends; nil if all went well. To be asked when the last line has come.
   var ending: CommandFailure? {
     switch summary?.outcome {
+    case "completed" where failure?.code == "refusal": break
     case "completed":
-      guard keepsResponse, response == nil else { return nil }
+      guard form == .response, response == nil else { return nil }
       return CommandFailure(
         .failed, "the server ended the answer without a response object; ask without --json")
     case "incomplete":
@@ -82,11 +119,17 @@ struct Answer {
         .incomplete, "incomplete: the server cut the answer short\(reason); ask for less at once")
     case "cancelled" where failure == nil:
       return CommandFailure(.failed, "cancelled: the request was cancelled by somebody else")
-    default:
-      guard let failure else {
-        return CommandFailure(.failed, "failed: the server gave no reason; try again")
-      }
-      return CommandFailure(failure.exitStatus, failure.sentence)
+    default: break
     }
+    guard let failure else {
+      return CommandFailure(.failed, "failed: the server gave no reason; try again")
+    }
+    return CommandFailure(failure.exitStatus, failure.sentence)
+  }
+
+  /// The response that the request was to follow is no longer where it was, and nothing came of it.
+  var isConversationLost: Bool {
+    guard activity != .answering else { return false }
+    return failure?.code == "conversation_lost" || failure?.code == "previous_response_not_found"
   }
 }

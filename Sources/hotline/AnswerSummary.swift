@@ -1,6 +1,7 @@
 /// What `hotline.done` says, for the one line of `--verbose`.
 struct AnswerSummary: Hashable {
   var outcome: String
+  var responseID: String?
   var upstream: String?
   var connection: Int?
   var isReused: Bool?
@@ -13,6 +14,7 @@ struct AnswerSummary: Hashable {
 
   init(doneLine line: JSONView) {
     outcome = line["outcome"]?.string ?? ""
+    responseID = line["response_id"]?.string
     upstream = line["upstream"]?.string
     connection = line["connection"]?.integer
     isReused = line["reused"]?.boolean
@@ -25,6 +27,14 @@ struct AnswerSummary: Hashable {
     outputTokens = usage?["output_tokens"]?.integer
     costUSD = line["cost_usd"]?.number
   }
+
+  /// In and out; nil if neither is known.
+  var tokens: Int? {
+    inputTokens == nil && outputTokens == nil ? nil : (inputTokens ?? 0) + (outputTokens ?? 0)
+  }
+
+  /// The next request can name this response as its predecessor.
+  var canBeFollowed: Bool { outcome == "completed" || outcome == "incomplete" }
 
   /// What is not known is left out.
   var sentence: String {

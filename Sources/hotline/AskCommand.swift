@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 struct AskCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,50 +21,60 @@ struct AskCommand: ParsableCommand {
   var model: String?
   @Option(help: ArgumentHelp("Instructions for the model.", valueName: "text"))
   var system: String?
-  @Option(help: ArgumentHelp("Which of the daemon's upstreams.", valueName: "name"))
-  var upstream: String?
+  @Option(
+    help: ArgumentHelp("A file to ask about; may be given again.", valueName: "path"),
+    completion: .file())
+  var file: [String] = []
   @Option(
     help: ArgumentHelp(
-      "Longest time for the whole request; default: the daemon's.",
-      valueName: "seconds"))
+      "A picture to ask about, or its address; may be given again.", valueName: "path"),
+    completion: .file())
+  var image: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "A file with the JSON Schema of the answer, which then is JSON.", valueName: "path"),
+    completion: .file())
+  var schema: String?
+  @Option(
+    help: ArgumentHelp("Go on with the conversation of that name, or begin it.", valueName: "name"))
+  var conversation: String?
+  @Option(help: ArgumentHelp("Which of the daemon's upstreams.", valueName: "name"))
+  var upstream: String?
+  @Option(help: ArgumentHelp("Count it under this label.", valueName: "label"))
+  var tag: String?
+  @Flag(help: "Let others go first: nobody waits for the answer.") var batch = false
+  @Option(
+    help: ArgumentHelp(
+      "Longest time for the whole request; default: the daemon's.", valueName: "seconds"))
   var timeout: Double?
   @Flag(help: "Print no text but the final response object, as one line.") var json = false
+  @Flag(help: "Print no text but every line of the daemon as it comes.") var events = false
   @Flag(help: "Keep control characters on a terminal.") var raw = false
   @Flag(name: .shortAndLong, help: "Say at the end how long it took and how many tokens.")
   var verbose = false
 
-  /// A week; what the daemon allows may be less.
-  private static let timeoutSeconds = 0.001...604_800
-
   func validate() throws {
-    guard let timeout, !Self.timeoutSeconds.contains(timeout) else { return }
-    throw ValidationError(
-      "The value \(timeout) is invalid for '--timeout <seconds>': it must be a number of seconds "
-        + "from 0.001 to 604800.")
+    if let timeout, !Ask.timeoutSeconds.contains(timeout) {
+      throw ValidationError(
+        "The value \(timeout) is invalid for '--timeout <seconds>': it must be a number of "
+          + "seconds from 0.001 to 604800.")
+    }
+    if let conversation, !Ask.nameLengths.contains(conversation.unicodeScalars.count) {
+      throw ValidationError(
+        "The value is invalid for '--conversation <name>': it must have 1 to 128 characters.")
+    }
+    if json, events {
+      throw ValidationError("--json and --events exclude each other: give one of them.")
+    }
   }
 
-  func run() throws {
-    let readsInput = isatty(STDIN_FILENO) == 0 || text == ["-"]
-    let material = readsInput ? try InputText.readMaterial() : nil
-    let words = text == ["-"] ? [] : text
-    guard let question = InputText.joined(arguments: words, material: material) else {
-      throw CommandFailure(
-        .usage, "there is no text; give it as arguments (hotline ask TEXT) or on standard input")
-    }
-    let milliseconds = timeout.map { max(1, Int(($0 * 1000).rounded())) }
-    let request = AskRequest(
-      text: question, model: model, instructions: system, upstream: upstream,
-      timeoutMilliseconds: milliseconds)
-    let isTerminal = isatty(STDOUT_FILENO) == 1
-    let socket = try DaemonSocket(connectingTo: socketOptions.path())
-    var exchange = AskExchange(
-      request: request, socket: socket,
-      answer: Answer(keepsResponse: json, dropsControls: isTerminal && !raw),
-      isTerminal: isTerminal, timeout: milliseconds.map { .milliseconds($0) })
-    let answer = try exchange.run()
-    if verbose, let summary = answer.summary {
-      StandardDescriptors.writeError("hotline: \(PrintableText.line(summary.sentence))\n")
-    }
-    if let ending = answer.ending { throw ending }
+  var ask: Ask {
+    Ask(
+      socket: socketOptions.socket, words: text, model: model, system: system, files: file,
+      images: image, schema: schema, conversation: conversation, upstream: upstream, tag: tag,
+      isBatch: batch, timeout: timeout, form: events ? .lines : json ? .response : .text,
+      keepsControls: raw, isVerbose: verbose)
   }
+
+  func run() throws { try ask.run() }
 }

@@ -31,22 +31,24 @@ struct AskExchange {
   private var phase = Phase.running
   private var deadline: MonotonicInstant?
   private let endsLine: Bool
+  private var spinner: Spinner?
 
   /// - Parameters:
-  ///   - isTerminal: standard output is one; the text then ends with an LF.
-  ///   - timeout: the request's own, if it has one.
+  ///   - endsLine: the text then ends with an LF.
+  ///   - spinner: for the time until the first text.
   init(
-    request: AskRequest, socket: DaemonSocket, answer: Answer, isTerminal: Bool,
-    timeout: Duration?, limits: Limits = Limits()
+    request: AskRequest, socket: DaemonSocket, answer: Answer, endsLine: Bool,
+    spinner: Spinner?, limits: Limits = Limits()
   ) {
     self.limits = limits
     self.socket = socket
     self.answer = answer
     interrupt = InterruptSignal()
     lines = LineReader(lineBytesMax: limits.lineBytesMax)
-    endsLine = isTerminal
-    deadline = timeout.map {
-      MonotonicInstant.current().advanced(by: $0).advanced(by: limits.timeoutGrace)
+    self.endsLine = endsLine
+    self.spinner = spinner
+    deadline = request.delivery.timeoutMilliseconds.map {
+      MonotonicInstant.current().advanced(by: .milliseconds($0)).advanced(by: limits.timeoutGrace)
     }
     outgoing.append(request.line)
   }
@@ -56,12 +58,14 @@ struct AskExchange {
   /// - Returns: the answer, its text printed.
   /// - Throws: what kept the last line from coming.
   mutating func run() throws(CommandFailure) -> Answer {
+    defer { spinner?.stop() }
     do throws(CommandFailure) {
       while !answer.isOver { try step() }
       if case .cancelling = phase { throw CommandFailure(.interrupted, nil) }
       try finishOutput()
       return answer
     } catch {
+      spinner?.stop()
       // What is said on standard error, and the shell's prompt, begin on a line of their own.
       if error.status != .brokenPipe { endLine() }
       try? writeReady()
@@ -75,8 +79,9 @@ struct AskExchange {
     var slots = [
       Polling.slot(interrupt.descriptor, POLLIN), output.slot, socketSlot,
     ]
-    Polling.wait(for: &slots, until: deadline)
+    Polling.wait(for: &slots, until: [deadline, spinner?.nextDraw].compactMap(\.self).min())
     try checkDeadline()
+    spinner?.tick(answer.activity, at: .current())
     if slots[0].isReadable { try interrupted(count: interrupt.takeCount()) }
     if slots[1].isWritable { try output.writeSome() }
     if slots[1].isBroken { throw CommandFailure(.brokenPipe, nil) }
@@ -116,7 +121,9 @@ struct AskExchange {
       if answered == nil { break }
     }
     // After Ctrl-C nobody wants to see more.
-    if case .running = phase { output.append(&text) }
+    guard case .running = phase, !text.isEmpty else { return }
+    spinner?.stop()
+    output.append(&text)
   }
 
   private mutating func interrupted(count: Int) throws(CommandFailure) {
@@ -147,7 +154,9 @@ struct AskExchange {
 
   /// The rest of the text or the response, for as long as the reader takes; Ctrl-C ends it.
   private mutating func finishOutput() throws(CommandFailure) {
-    if let response = answer.response {
+    spinner?.stop()
+    // Of a conversation that was lost only the new beginning is printed.
+    if let response = answer.response, !answer.isConversationLost {
       output.append(response)
       output.append("\n")
     }

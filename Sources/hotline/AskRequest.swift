@@ -2,32 +2,48 @@ import HotlineWire
 
 /// The line that `ask` sends.
 struct AskRequest: Hashable {
+  /// What the daemon itself is told.
+  struct Delivery: Hashable {
+    var upstream: String?
+    /// Longest whole request.
+    var timeoutMilliseconds: Int?
+    var conversation: String?
+    var isBatch = false
+    var tag: String?
+  }
+
   /// The only request of its connection.
   static let requestID = "ask"
 
-  var text: String
+  var parts: [InputPart]
   var model: String?
   var instructions: String?
-  var upstream: String?
-  /// Longest whole request.
-  var timeoutMilliseconds: Int?
+  /// The response that this one follows.
+  var previousResponseID: String?
+  /// The form of the answer, a JSON object: see ``OutputSchema``.
+  var format: [UInt8]?
+  var delivery = Delivery()
 
   /// With its LF. What is not given is left to the daemon.
   var line: [UInt8] {
     LocalLine.line { line in
       line.member("type", "response.create")
       line.member("request_id", Self.requestID)
-      if upstream != nil || timeoutMilliseconds != nil {
+      if delivery != Delivery() {
         line.name("hotline")
-        line.beginObject()
-        if let upstream { line.member("upstream", upstream) }
-        if let timeoutMilliseconds { line.member("timeout_ms", timeoutMilliseconds) }
-        line.endObject()
+        delivery.append(to: &line)
       }
       line.name("response")
       line.beginObject()
       if let model { line.member("model", model) }
       if let instructions { line.member("instructions", instructions) }
+      if let previousResponseID { line.member("previous_response_id", previousResponseID) }
+      if let format {
+        line.name("text")
+        line.beginObject()
+        line.member("format", spelling: format)
+        line.endObject()
+      }
       line.name("input")
       line.beginArray()
       appendMessage(to: &line)
@@ -42,10 +58,7 @@ struct AskRequest: Hashable {
     line.member("role", "user")
     line.name("content")
     line.beginArray()
-    line.beginObject()
-    line.member("type", "input_text")
-    line.member("text", text)
-    line.endObject()
+    for part in parts { part.append(to: &line) }
     line.endArray()
     line.endObject()
   }
@@ -53,6 +66,18 @@ struct AskRequest: Hashable {
   static let cancelLine = LocalLine.line { line in
     line.member("type", "response.cancel")
     line.member("request_id", requestID)
+  }
+}
+
+extension AskRequest.Delivery {
+  fileprivate func append(to line: inout JSONWriter) {
+    line.beginObject()
+    if let upstream { line.member("upstream", upstream) }
+    if let timeoutMilliseconds { line.member("timeout_ms", timeoutMilliseconds) }
+    if let conversation { line.member("conversation", conversation) }
+    if isBatch { line.member("priority", "batch") }
+    if let tag { line.member("tag", tag) }
+    line.endObject()
   }
 }
 

@@ -42,7 +42,7 @@ struct DaemonSocket {
   }
 
   private static func failure(path: String, code: Int32) -> CommandFailure {
-    let start = "start it with \"systemctl --user enable --now hotlined.socket\", or run "
+    let start = "start it with \"\(ServiceUnit(socketPath: path).start)\", or run "
     let sentence =
       switch code {
       case ENOENT: "hotlined is not there: no socket at \(path); \(start)hotlined in a terminal"

@@ -46,7 +46,8 @@ struct FailureReport: Hashable {
   var exitStatus: ExitStatus {
     switch code {
     case "not_allowed": return .notAllowed
-    case "upstream_auth", "upstream_rejected", "unknown_upstream": return .configuration
+    case "upstream_auth", "upstream_rejected", "unknown_upstream", "not_configured":
+      return .configuration
     default: break
     }
     guard !isDaemons else { return isRetryable ? .retryLater : .failed }

@@ -8,9 +8,11 @@ struct GetSocknameCommand: ParsableCommand {
 
   @OptionGroup var socketOptions: SocketOptions
 
-  func run() throws {
+  func run() throws { try Self.printPath(given: socketOptions.socket) }
+
+  static func printPath(given option: String?) throws(CommandFailure) {
     var output = OutputWriter()
-    output.append(try socketOptions.path() + "\n")
+    output.append(try SocketOptions.path(given: option) + "\n")
     try output.writeAll()
   }
 }

@@ -18,7 +18,8 @@ struct HotlineCommand: ParsableCommand {
     version: hotlineVersion,
     subcommands: [
       AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self,
-      ReloadCommand.self, DrainCommand.self, GetSocknameCommand.self, DoctorCommand.self,
+      ReloadCommand.self, DrainCommand.self, KeyCommand.self, GetSocknameCommand.self,
+      DoctorCommand.self,
     ])
 
   static func main() {
@@ -28,6 +29,10 @@ struct HotlineCommand: ParsableCommand {
 
   private static func status(of arguments: [String]) -> ExitStatus {
     do {
+      if let command = QuickCommand(arguments) {
+        try command.run()
+        return .completed
+      }
       try checkCommandName(arguments.first)
       var command = try parseAsRoot(arguments)
       try command.run()

@@ -57,13 +57,13 @@ struct Question {
     return CommandFailure(
       .unreachable,
       "hotlined at \(socket.path) did not answer within \(seconds); restart it "
-        + "with \"systemctl --user restart hotlined\", or wait longer with --timeout")
+        + "with \"\(ServiceUnit(socketPath: socket.path).restart)\", or wait longer with --timeout")
   }
 
   private func hangUp(_ socket: DaemonSocket) -> CommandFailure {
     CommandFailure(
       .unreachable,
       "hotlined at \(socket.path) closed the connection without an answer; "
-        + "see its log with \"journalctl --user -u hotlined\"")
+        + "see its log with \"\(ServiceUnit(socketPath: socket.path).log)\"")
   }
 }

@@ -7,20 +7,23 @@ struct SocketOptions: ParsableArguments {
     help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())
   var socket: String?
 
+  func path() throws(CommandFailure) -> String { try Self.path(given: socket) }
+
   /// The path that is first set; an empty variable counts as unset.
   ///
+  /// - Parameter option: the value of `--socket`.
   /// - Throws: `.configuration` if there is none, or none that a socket address can hold.
-  func path() throws(CommandFailure) -> String {
-    guard let path = Self.path(option: socket, variable: Self.environment) else {
+  static func path(given option: String?) throws(CommandFailure) -> String {
+    guard let path = path(option: option, variable: environment) else {
       throw CommandFailure(
         .configuration,
         "no socket path is known; give --socket PATH, or set HOTLINE_SOCKET or XDG_RUNTIME_DIR")
     }
-    guard path.utf8.count <= Self.pathBytesMax else {
+    guard path.utf8.count <= pathBytesMax else {
       throw CommandFailure(
         .configuration,
         "the socket path \(path) has \(path.utf8.count) bytes, a Unix socket takes "
-          + "\(Self.pathBytesMax); choose a shorter one with --socket or HOTLINE_SOCKET")
+          + "\(pathBytesMax); choose a shorter one with --socket or HOTLINE_SOCKET")
     }
     return path
   }

@@ -2,25 +2,30 @@ import Foundation
 import Glibc
 import TestSupport
 
-/// A daemon of a few lines: accepts one client on a Unix socket and plays a script to it.
+/// A daemon of a few lines: accepts one client on a Unix socket and plays a script to it, then
+/// perhaps another.
 final class FakeDaemon: Sendable {
   let path: String
   private let directory: String
   private let isOver = DispatchSemaphore(value: 0)
 
-  /// - Parameter script: runs on a thread of its own; the connection is closed after it.
-  init(_ script: @escaping @Sendable (FakeDaemonClient) -> Void) {
+  /// - Parameters:
+  ///   - clients: how many there are, one after the other.
+  ///   - script: runs on a thread of its own; the connection is closed after it.
+  init(clients: Int = 1, _ script: @escaping @Sendable (FakeDaemonClient) -> Void) {
     directory = NSTemporaryDirectory() + "/hotline-\(UInt64.random(in: 0...UInt64.max))"
     path = directory + "/hotline.sock"
     mkdir(directory, 0o700)
     let listener = ListeningSocket.listen(at: path)
     let isOver = isOver
     Thread.detachNewThread {
-      let descriptor = accept(listener, nil, nil)
-      _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-      close(listener)
-      script(FakeDaemonClient(descriptor: descriptor))
-      close(descriptor)
+      for number in 1...clients {
+        let descriptor = accept(listener, nil, nil)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        if number == clients { close(listener) }
+        script(FakeDaemonClient(descriptor: descriptor))
+        close(descriptor)
+      }
       isOver.signal()
     }
   }
@@ -56,6 +61,12 @@ final class FakeDaemonClient: @unchecked Sendable {
       searched = unread.count
       guard fill() else { return nil }
     }
+  }
+
+  /// Nothing comes for so long, not even the end.
+  func isSilent(milliseconds: Int32) -> Bool {
+    var slots = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
+    return unread.isEmpty && poll(&slots, 1, milliseconds) == 0
   }
 
   /// All that comes before the client's half-close or hang-up.
@@ -112,8 +123,10 @@ enum Lines {
     #"{"request_id":"ask","type":"response.output_text.delta","delta":"\#(spelling)"}"#
   }
 
-  static func done(_ outcome: String, id: String = "ask") -> String {
-    #"{"type":"hotline.done","request_id":"\#(id)","outcome":"\#(outcome)","response_id":null,"#
+  /// - Parameter response: the response's id.
+  static func done(_ outcome: String, id: String = "ask", response: String? = nil) -> String {
+    #"{"type":"hotline.done","request_id":"\#(id)","outcome":"\#(outcome)","#
+      + #""response_id":\#(response.map { #""\#($0)""# } ?? "null"),"#
       + #""upstream":"test","connection":7,"reused":true,"resent":false,"#
       + #""usage":{"input_tokens":12,"output_tokens":34},"cost_usd":null,"#
       + #""timing_ms":{"queued":0.1,"first_event":2.0,"first_text":231.4,"total":1840.2},"#

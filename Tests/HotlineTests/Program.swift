@@ -29,22 +29,22 @@ final class Program: @unchecked Sendable {
   ///   - isInputOpen: standard input is a pipe, to be written and ended; else it is empty.
   convenience init(
     _ arguments: String..., socket: String? = nil, variables: [String: String] = [:],
-    isInputOpen: Bool = false, output kind: Output = .pipe
+    isInputOpen: Bool = false, output kind: Output = .pipe, error errorKind: Output = .pipe
   ) {
     self.init(
       arguments: arguments, socket: socket, variables: variables, isInputOpen: isInputOpen,
-      output: kind)
+      output: kind, error: errorKind)
   }
 
   init(
     arguments: [String], socket: String?, variables: [String: String] = [:],
-    isInputOpen: Bool = false, output kind: Output = .pipe
+    isInputOpen: Bool = false, output kind: Output = .pipe, error errorKind: Output = .pipe
   ) {
     Self.spawning.lock()
     defer { Self.spawning.unlock() }
     let (inputEnd, input) = isInputOpen ? Self.pipe() : (open("/dev/null", O_RDONLY), -1)
     let (output, outputEnd) = Self.outputEnds(kind)
-    let (error, errorEnd) = Self.pipe()
+    let (error, errorEnd) = Self.outputEnds(errorKind)
     var variables = variables
     variables["HOTLINE_SOCKET"] = socket
     processID = Self.spawn(
@@ -94,7 +94,7 @@ final class Program: @unchecked Sendable {
     posix_spawnattr_setsigmask(&attributes, &signals)
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-    let settings = variables.map { "\($0.key)=\($0.value)" } + [libraryPath]
+    let settings = variables.map { "\($0.key)=\($0.value)" } + inherited
     let words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
     let environment: [UnsafeMutablePointer<CChar>?] = settings.map { strdup($0) } + [nil]
     var processID = pid_t()
@@ -106,9 +106,12 @@ final class Program: @unchecked Sendable {
     return processID
   }
 
-  /// A debug build may find the Swift libraries by this alone.
-  private static var libraryPath: String {
-    "LD_LIBRARY_PATH=" + (ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"] ?? "")
+  /// What finds the Swift libraries of a debug build, and what tells a sanitizer where to report.
+  private static var inherited: [String] {
+    let own = ProcessInfo.processInfo.environment
+    return ["LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { name in
+      own[name].map { "\(name)=\($0)" }
+    }
   }
 
   /// In $HOTLINE_BIN_DIR, else beside the program that runs the tests.
@@ -150,6 +153,16 @@ final class Program: @unchecked Sendable {
       filled += count
     }
     return String(decoding: bytes[..<filled], as: UTF8.self)
+  }
+
+  /// Reads standard error until it has said that, or to its end.
+  func readError(to words: String) -> String {
+    var text = ""
+    var byte: UInt8 = 0
+    while !text.hasSuffix(words), read(error, &byte, 1) == 1 {
+      text.unicodeScalars.append(Unicode.Scalar(byte))
+    }
+    return text
   }
 
   func closeOutput() {

@@ -115,6 +115,8 @@ import Testing
     }
     #expect(isWritten.wait(timeout: .now() + 0.5) == .timedOut)
     isOver.signal()
+    // The program's end is the input's, which must not be closed under who writes to it.
+    #expect(isWritten.wait(timeout: .now() + 20) == .success)
     #expect(program.finish().status == 75)
   }
 

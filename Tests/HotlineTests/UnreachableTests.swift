@@ -2,6 +2,8 @@ import Foundation
 import Glibc
 import Testing
 
+@testable import hotline
+
 /// What is said when the daemon is not there, and when the words are wrong.
 @Suite struct UnreachableTests {
   @Test(arguments: ["ask hi", "send", "ping", "status", "reload", "drain"])
@@ -109,7 +111,8 @@ import Testing
     let ending = Program("--help").finish()
     #expect(ending.status == 0)
     for word in [
-      "ask", "send", "ping", "status", "reload", "drain", "get-sockname", " 69 ", " 75 ", " 130 ",
+      "ask", "send", "ping", "status", "reload", "drain", "key", "get-sockname", " 69 ", " 75 ",
+      " 130 ",
     ] {
       #expect(ending.output.contains(word))
     }
@@ -125,5 +128,17 @@ import Testing
     let ending = Program("get-sockname", socket: "/a", output: .closed).finish()
     #expect(ending.status == 1)
     #expect(ending.error.hasPrefix("hotline: cannot write to standard output: "))
+  }
+
+  @Test(arguments: [
+    ("/run/hotline/work.sock", "hotlined@work", ""),
+    ("/run/user/1/hotline.sock", "hotlined", "--user "),
+    ("/run/hotline/.sock", "hotlined", "--user "), ("/run/hotline/a/b.sock", "hotlined", "--user "),
+  ])
+  func theServiceIsTheOneBehindTheSocket(_ path: String, _ name: String, _ option: String) {
+    let unit = ServiceUnit(socketPath: path)
+    #expect(unit.start == "systemctl \(option)enable --now \(name).socket")
+    #expect(unit.restart == "systemctl \(option)restart \(name)")
+    #expect(unit.log == "journalctl \(option)-u \(name)")
   }
 }

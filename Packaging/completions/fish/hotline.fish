@@ -7,6 +7,14 @@ function __hotline_upstreams --description "The upstreams in this user's configu
         "$directory/hotline/config.toml" 2>/dev/null
 end
 
+function __hotline_conversations --description "This user's conversations that are spelt as they are"
+    set -l directory "$HOME/.local/state"
+    set -q XDG_STATE_HOME; and test -n "$XDG_STATE_HOME"; and set directory "$XDG_STATE_HOME"
+    for path in $directory/hotline/conversations/*
+        string match -r '^[A-Za-z0-9_-]+$' (string replace -r '.*/' '' $path)
+    end
+end
+
 # The command is always the first word.
 function __hotline_command_is
     set -l words (commandline -opc)
@@ -27,22 +35,37 @@ complete -c hotline -n __hotline_has_no_command -a ping -d "Ask the daemon for a
 complete -c hotline -n __hotline_has_no_command -a status -d "Show connections, queue and clients"
 complete -c hotline -n __hotline_has_no_command -a reload -d "Read the configuration again"
 complete -c hotline -n __hotline_has_no_command -a drain -d "Finish what is accepted, take no more"
+complete -c hotline -n __hotline_has_no_command -a key -d "Store the API key"
 complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
 complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
 complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
-complete -c hotline -n "__hotline_command_is help" -a "ask send ping status reload drain doctor get-sockname help"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status reload drain key doctor get-sockname help"
 
-complete -c hotline -n "__hotline_command_is ask send ping status reload drain get-sockname" -l socket -rF \
+complete -c hotline -n "__hotline_command_is ask send ping status reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"
 complete -c hotline -n "__hotline_command_is ask ping status reload drain" -l timeout -x -d "Seconds"
 complete -c hotline -n "__hotline_command_is ping status reload drain" -l json \
     -d "The daemon's line as it is"
 complete -c hotline -n "__hotline_command_is send" -F
+complete -c hotline -n "__hotline_command_is key" -a set -d "Read a key and store it"
+complete -c hotline -n "__hotline_command_is key" -l upstream -xa "(__hotline_upstreams)" \
+    -d "Whose key it is"
+complete -c hotline -n "__hotline_command_is send" -l jobs -x -d "Requests that run at once"
+complete -c hotline -n "__hotline_command_is send" -l in-order -d "Results in the requests' order"
+complete -c hotline -n "__hotline_command_is send" -l resume -rF -d "Leave out what completed there"
 
 complete -c hotline -n "__hotline_command_is ask" -l json -d "The final response object"
 complete -c hotline -n "__hotline_command_is ask" -l model -x -d "The model"
 complete -c hotline -n "__hotline_command_is ask" -l system -x -d "Instructions for the model"
 complete -c hotline -n "__hotline_command_is ask" -l upstream -xa "(__hotline_upstreams)" \
     -d "Which of the daemon's upstreams"
+complete -c hotline -n "__hotline_command_is ask" -l file -rF -d "A file to ask about"
+complete -c hotline -n "__hotline_command_is ask" -l image -rF -d "A picture to ask about"
+complete -c hotline -n "__hotline_command_is ask" -l schema -rF -d "JSON Schema of the answer"
+complete -c hotline -n "__hotline_command_is ask" -l conversation -xa "(__hotline_conversations)" \
+    -d "Go on with that conversation"
+complete -c hotline -n "__hotline_command_is ask" -l tag -x -d "Count it under this label"
+complete -c hotline -n "__hotline_command_is ask" -l batch -d "Let others go first"
+complete -c hotline -n "__hotline_command_is ask" -l events -d "Every line as it comes"
 complete -c hotline -n "__hotline_command_is ask" -l raw -d "Keep control characters"
 complete -c hotline -n "__hotline_command_is ask" -s v -l verbose -d "Say how long it took"

@@ -11,5 +11,8 @@ complete -c hotlined -l ca-file -rF -d "PEM file of the authorities to trust"
 complete -c hotlined -l check-config -d "Check the configuration and exit"
 complete -c hotlined -l doctor -d "Try each step to the server, and say what is wrong"
 complete -c hotlined -l json -d "With --doctor: report as JSON"
+complete -c hotlined -l store-key -d "Read an API key, store it and exit"
+complete -c hotlined -l upstream -x -d "With --store-key: whose key it is"
+complete -c hotlined -l log-format -xa "auto text json" -d "How the log looks"
 complete -c hotlined -l log-level -xa "trace debug info notice warning error critical" \
     -d "How much is logged"
