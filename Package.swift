@@ -46,8 +46,8 @@ var targets: [Target] = [
       "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "HotlineSystem",
       deque, logging, nioCore, nioPosix, toml,
     ]),
-  // Shares nothing with the client's side but the C library: it is the daemon's independent peer.
-  module("HotlineSimulator", ["COpenSSL", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+  // Shares nothing with the client's side but the C libraries: it is the daemon's independent peer.
+  module("HotlineSimulator", ["COpenSSL", "CZlib", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
   program("hotlined", ["HotlineCore", "HotlineDaemon", argumentParser]),
   program("hotline", ["HotlineCore", "HotlineWire", argumentParser]),
   program("hotline-simulator", ["HotlineSimulator", argumentParser]),
@@ -59,12 +59,17 @@ var targets: [Target] = [
   .executableTarget(
     name: "simulate", dependencies: ["HotlineCore", "HotlineSimulation"], path: "Tests/simulate",
     swiftSettings: settings),
+  // What contrib/microbenchmark counts the instructions of.
+  .executableTarget(
+    name: "microbenchmark",
+    dependencies: ["HotlineCore", "HotlineWire", "HotlineTransport", nioCore, nioEmbedded],
+    path: "Tests/microbenchmark", swiftSettings: settings),
   .target(
     name: "TestSupport", dependencies: ["COpenSSL", "CZlib"], path: "Tests/TestSupport",
     swiftSettings: settings),
   .target(
     name: "Fuzzing",
-    dependencies: ["HotlineCore", "HotlineWire", "HotlineTransport", nioCore],
+    dependencies: ["HotlineCore", "HotlineWire", "HotlineDeflate", "HotlineTransport", nioCore],
     path: "Tests/Fuzzing", swiftSettings: settings),
   tests("FuzzingTests", ["Fuzzing", "TestSupport"]),
   tests("HotlineCoreTests", ["HotlineCore", deque]),
@@ -86,8 +91,9 @@ var targets: [Target] = [
       "HotlineSimulator",
       "TestSupport", logging, nioCore, nioPosix,
     ]),
-  tests("HotlineSimulatorTests", ["HotlineSimulator"]),
-  tests("HotlineTests", ["HotlineCore", "HotlineWire", "TestSupport", "hotline"]),
+  tests("HotlineSimulatorTests", ["HotlineSimulator", "TestSupport"]),
+  tests(
+    "HotlineTests", ["HotlineCore", "HotlineWire", "TestSupport", "hotline", argumentParser]),
   tests("IntegrationTests", ["TestSupport", "hotlined", "hotline", "hotline-simulator"]),
   tests("TidyTests", ["HotlineCore", "HotlineDaemon"]),
 ]

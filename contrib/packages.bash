@@ -52,6 +52,7 @@ test_packages=(
   stunnel4=stunnel4
   systemd=systemd-socket-activate
   tinyproxy-bin=tinyproxy
+  valgrind=valgrind
   zsh=zsh
 )
 

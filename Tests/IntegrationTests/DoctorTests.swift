@@ -82,6 +82,37 @@ struct DoctorTests {
     }
   }
 
+  @Test(arguments: [
+    (["--close-after-open", "4000"], "4000"),
+    (["--error-after-open", "beta_api_shape_disabled"], "beta_api_shape_disabled"),
+  ])
+  func aServerThatTakesItsWordBackIsFoundInTheTimeOfGrace(flags: [String], words: String) throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(flags, in: directory)
+    let result = try run(
+      Rig.configuration(simulator), in: directory, flags: ["--doctor", "--json"])
+    #expect(result.status == .exited(1))
+    let steps = try steps(result.output)
+    #expect(steps["upgrade"]?.outcome.string == "ok", "\(result.output)")
+    #expect(steps["grace"]?.outcome.string == "failed", "\(result.output)")
+    #expect(steps["grace"]?.detail.string?.contains(words) == true, "\(result.output)")
+    #expect(steps["grace"]?.remedy.string?.contains("OpenAI-Beta") == true)
+    #expect(steps["ping"]?.outcome.string == "skipped")
+  }
+
+  @Test(Requires.tools("tinyproxy")) func aProxyIsAStepOfItsOwn() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(in: directory)
+    let proxy = try ProxyProcess.http(isProtected: true)
+    let url = proxy.url("http", password: ProxyProcess.password)
+    let result = try run(
+      Rig.configuration(simulator, upstream: "proxy = \"\(url)\""), in: directory)
+    #expect(result.status == .exited(0), "\(result.output)")
+    for words in ["connected to the proxy http://127.0.0.1:\(proxy.port)", "✓ proxy", "✓ tls"] {
+      #expect(result.output.contains(words), "\(words): \(result.output)")
+    }
+  }
+
   @Test func aConfigurationThatIsWrongIsTold() throws {
     let result = try run("[upstream.sim]\ncolour = 1\n", in: TemporaryDirectory())
     #expect(result.status == .exited(1))

@@ -13,10 +13,7 @@ struct DrainTests {
   @Test func aDrainWaitsForWhatRunsAndAReloadEndsIt() throws {
     let rig = try Rig(upstream: "connections_max = 1")
     let client = try rig.client()
-    try client.send(request("[[fault: delay 800, gap 50]] one", id: "running"))
-    try rig.daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
-    try client.send(request("two", id: "waiting"))
-    try rig.daemon.waitForStatus("waiting") { $0.queue.waiting.integer == 1 }
+    try rig.occupy(by: client)
     let drain = try hotline(rig, "drain")
     try rig.daemon.waitForStatus("draining") { $0.state.string == "draining" }
     try client.send(request("three", id: "late"))

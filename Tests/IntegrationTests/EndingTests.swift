@@ -96,6 +96,22 @@ struct EndingTests {
     }
   }
 
+  @Test func theServersIDOfARefusalOrAConnectionIsTold() throws {
+    let refusing = try Rig(
+      ["--upgrade-status", "401", "--echo-key", "--retry-after", "7"], isWarm: false)
+    let lines = try refusing.client().ask(request("x"))
+    let message = lines.error?.json.error.message.string ?? ""
+    #expect(message.contains("401 Unauthorized (retry after 7 s, request id req_"), "\(message)")
+    #expect(message.contains("Refused as ordered."), "\(message)")
+    let rig = try Rig()
+    let id = try rig.daemon.status().readyConnections[0].headers["x-request-id"].string
+    #expect(id?.hasPrefix("req_") == true, "\(id ?? "none")")
+    let page = try ChildProcess.run(
+      Requires.program("hotline"), ["status", "--socket", rig.daemon.socketPath],
+      environment: DaemonProcess.environment(in: rig.directory))
+    #expect(page.output.contains("x-request-id:  \(id ?? "none")"), "\(page.output)")
+  }
+
   @Test func refusalsThatPassAreWaitedFor() throws {
     for status in ["429", "503"] {
       let rig = try Rig(["--upgrade-status", status, "--refuse-first", "2"], isWarm: false)

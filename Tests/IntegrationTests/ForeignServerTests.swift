@@ -119,6 +119,35 @@ struct ForeignServerTests {
     #expect(try server.terminate() == .exited(0))
   }
 
+  @Test(Requires.tools("nginx")) func nginxWantsACertificateOfItsClient() throws {
+    let directory = try TemporaryDirectory()
+    let certificates = try TestCertificates(in: directory)
+    let server = try certificates.make("nginx")
+    let own = try certificates.make("client", for: "client.example")
+    let simulator = try SimulatorProcess(["--plain"], in: directory)
+    let (nginx, port) = try Nginx.start(
+      in: directory, certificate: server.certificate, key: server.key,
+      upstreamPort: simulator.port, clientAuthority: certificates.caFile)
+    // Beside the authorities of the system, not instead of them.
+    let without = """
+      default_upstream = "foreign"
+      [upstream.foreign]
+      url = "wss://localhost:\(port)/v1/realtime"
+      ca_file_extra = "\(certificates.caFile)"
+
+      """
+    let refused = try DaemonProcess(without, in: directory)
+    let lines = try refused.client().ask(request("x"))
+    let message = lines.error?.json.error.message.string ?? ""
+    #expect(message.contains("No required SSL certificate was sent"), "\(lines)")
+    try refused.process.terminate()
+    let daemon = try DaemonProcess(
+      without + "client_certificate = \"\(own.certificate)\"\nclient_key = \"\(own.key)\"\n",
+      in: directory)
+    #expect(answerText(try daemon.client().ask(request("hello"))) == "Echo: hello")
+    #expect(try nginx.terminate() == .exited(0))
+  }
+
   // MARK: openssl s_server
 
   /// Starts `openssl s_server`, has a request fail on it, and returns the error.

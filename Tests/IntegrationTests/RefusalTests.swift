@@ -212,6 +212,42 @@ struct RefusalTests {
     #expect(try rig.simulator.statistics().requests.integer == 0)
   }
 
+  /// What another user, or somebody else of a group, is told.
+  private func ask(
+    _ rig: Rig, asUser uid: Int, group: Int, _ input: String
+  ) throws -> [Line] {
+    chmod(rig.directory.path, 0o755)
+    let result = try ChildProcess.run(
+      Requires.tool("setpriv"),
+      [
+        "--reuid=\(uid)", "--regid=\(uid)", "--groups=\(group)", Requires.tool("socat"),
+        "-t", "3600", "-", "UNIX-CONNECT:\(rig.daemon.socketPath)",
+      ],
+      input: input + "\n")
+    return try result.output.split(separator: "\n").map { try Line(Array($0.utf8)) }
+  }
+
+  @Test(
+    Requires.root, Requires.tools("setpriv", "socat"),
+    arguments: ["allowed_uids = [60001]", "allowed_gids = [60001]", "allowed_gids = [7, 60002]"])
+  func usersWhomTheConfigurationLetsInAreServedAndSeeThemselvesAlone(_ line: String) throws {
+    let rig = try Rig(sections: "[socket]\n\(line)")
+    let owners = try rig.client()
+    try owners.send(request("[[fault: delay 60000]]", id: "owners"))
+    let served = try ask(rig, asUser: 60001, group: 60002, request("x"))
+    #expect(served.done?.outcome.string == "completed", "\(served)")
+    let status = try ask(rig, asUser: 60001, group: 60002, #"{"type":"hotline.status"}"#)
+    #expect(status.first?.clients.array.map(\.uid.integer) == [60001], "\(status)")
+    for command in ["drain", "reload"] {
+      let refused = try ask(
+        rig, asUser: 60001, group: 60002, #"{"type":"hotline.\#(command)"}"#)
+      #expect(refused.first?.code == "not_allowed", "\(refused)")
+    }
+    let others = try ask(rig, asUser: 60003, group: 60004, request("x"))
+    #expect(others.map(\.code) == ["not_allowed"], "\(others)")
+    try rig.daemon.process.standardError.waitForLine(containing: "client_uid=60003")
+  }
+
   @Test func theSocketIsForItsOwnerAlone() throws {
     let rig = try Rig()
     var status = stat()

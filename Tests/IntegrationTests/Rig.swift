@@ -171,6 +171,14 @@ final class Rig {
 
   /// A client that keeps both running.
   func client() throws -> LineClient { try LineClient(daemon.socketPath, keeping: self) }
+
+  /// Has a request `running` on the only connection for a second, and `waiting` wait for it.
+  func occupy(by client: LineClient) throws {
+    try client.send(request("[[fault: delay 800, gap 50]] one", id: "running"))
+    try daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
+    try client.send(request("two", id: "waiting"))
+    try daemon.waitForStatus("waiting") { $0.queue.waiting.integer == 1 }
+  }
 }
 
 /// A request in the nested envelope.

@@ -14,8 +14,12 @@ struct ServiceManagerTests {
     let environment = DaemonProcess.environment(
       ["NOTIFY_SOCKET": directory("notify")], in: directory)
     // It passes on nothing of its environment but what it is told to.
-    let passed = ["HOME", "XDG_RUNTIME_DIR", "HOTLINE_API_KEY", "NOTIFY_SOCKET"].flatMap {
+    var passed = ["HOME", "XDG_RUNTIME_DIR", "HOTLINE_API_KEY", "NOTIFY_SOCKET"].flatMap {
       ["-E", "\($0)=\(environment[$0] ?? "")"]
+    }
+    // A sanitizer's are in the environment of all programs.
+    for name in ["ASAN_OPTIONS", "TSAN_OPTIONS"] where getenv(name) != nil {
+      passed += ["-E", name]
     }
     let process = try ChildProcess(
       Requires.tool("systemd-socket-activate"),
@@ -35,6 +39,8 @@ struct ServiceManagerTests {
     _ = try LineClient(socket).answer(to: #"{"type":"hotline.ping"}"#)
     process.send(SIGTERM)
     _ = try notifications.next { $0.contains("STOPPING=1") }
+    _ = try notifications.next { $0 == ["EXTEND_TIMEOUT_USEC=15000000"] }
+    _ = try notifications.next { $0 == ["STATUS=finishing 1 accepted request"] }
     let last = try client.linesToEnd()
     #expect(last.done?.outcome.string == "completed", "\(last)")
     #expect(try process.waitForEnd() == .exited(0))
@@ -61,6 +67,84 @@ struct ServiceManagerTests {
     daemon.process.send(SIGTERM)
     _ = try notifications.next { $0.contains("STOPPING=1") }
     #expect(try daemon.process.waitForEnd() == .exited(0))
+  }
+}
+
+/// What an activated daemon does with those who wait for it.
+@Suite(.serialized, Requires.tools("systemd-socket-activate"))
+struct ActivationTests {
+  private func activate(
+    _ directory: TemporaryDirectory, _ environment: [String: String] = [:]
+  ) throws -> ChildProcess {
+    let all = DaemonProcess.environment(environment, in: directory)
+    let process = try ChildProcess(
+      Requires.tool("systemd-socket-activate"),
+      ["--listen=\(directory("s"))"] + all.keys.flatMap { ["-E", $0] }
+        + [Requires.program("hotlined"), "--config", directory("config.toml")],
+      environment: all)
+    try process.standardError.waitForLine(containing: "Listening on")
+    return process
+  }
+
+  @Test func withoutAKeyThoseWhoWaitAreToldAndServedOnceThereIsOne() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(["--key", "the-key"], in: directory)
+    let key = directory("key")
+    try directory.write(
+      "config.toml", Rig.configuration(simulator, upstream: "api_key_file = \"\(key)\""))
+    let notifications = try NotifySocket(directory("notify"))
+    let process = try activate(
+      directory, ["HOTLINE_API_KEY": "", "NOTIFY_SOCKET": directory("notify")])
+    for _ in 0..<3 {
+      let lines = try LineClient(directory("s"), keeping: process).linesToEnd()
+      #expect(lines.map(\.code) == ["not_configured"], "\(lines)")
+      let message = lines.first?.error.message.string ?? ""
+      #expect(message.contains("upstream.sim.api_key_file: there is no such file"), "\(message)")
+    }
+    _ = try notifications.next { lines in
+      lines.contains { $0.hasPrefix("STATUS=cannot start: upstream.sim.api_key_file") }
+    }
+    let asked = try ChildProcess.run(
+      Requires.program("hotline"), ["ping"], environment: ["HOTLINE_SOCKET": directory("s")])
+    #expect(asked.end == .exited(78), "\(asked)")
+    #expect(asked.errors.hasPrefix("hotline: not_configured: hotlined cannot start: "))
+    try directory.write("key", "the-key\n")
+    let lines = try LineClient(directory("s"), keeping: process).ask(request("x"))
+    #expect(lines.done?.outcome.string == "completed", "\(lines)")
+    _ = try notifications.next { $0.contains("READY=1") }
+    #expect(try process.terminate() == .exited(0))
+  }
+
+  @Test func withoutAKeyAndWithoutAClientItEnds() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("config.toml", "colour = 1")
+    let process = try activate(directory)
+    // It hangs up before it is told anything, and nobody comes after it.
+    _ = try LineClient(directory("s")).linesToEnd()
+    #expect(try process.waitForEnd() == .exited(78))
+    #expect(process.standardError.text.contains("hotlined: colour: unknown key"))
+  }
+
+  @Test func whoIsIdleLeavesAndOthersDoNot() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(in: directory)
+    try directory.write(
+      "config.toml",
+      Rig.configuration(simulator, sections: "[socket]\nexit_when_idle = \"1s\""))
+    let process = try activate(directory)
+    let client = try LineClient(directory("s"), keeping: process)
+    // Longer than the time, but not idle.
+    let lines = try client.ask(request("[[fault: delay 1500]] x"))
+    #expect(lines.done?.outcome.string == "completed", "\(lines)")
+    try client.send(request("[[fault: delay 1500]] y", options: #""on_hangup":"finish""#))
+    try poll(for: "the request") { try simulator.statistics().requests.integer == 2 ? () : nil }
+    client.close()
+    try simulator.waitForStatistics("its end") { $0.completed.integer == 2 }
+    #expect(try process.waitForEnd() == .exited(0))
+    #expect(process.standardError.text.contains("nobody was here for a while"))
+    let again = try activate(directory)
+    let next = try LineClient(directory("s"), keeping: again)
+    #expect(try next.answer(to: #"{"type":"hotline.ping"}"#).kind == "hotline.pong")
   }
 }
 

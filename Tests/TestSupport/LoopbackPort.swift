@@ -35,7 +35,7 @@ package enum LoopbackPort {
     for _ in 1...5 {
       let port = try free()
       let process = try start(port)
-      let isReady = try? poll(for: "\(process.name) to listen", within: .seconds(20)) {
+      let isReady = try? poll(for: "\(process.name) to listen") {
         if process.end() != nil { return false }
         return isListening(port) ? true : nil
       }

@@ -56,6 +56,22 @@ package final class RawWebSocketServer: @unchecked Sendable {
     connection = -1
   }
 
+  /// From now on nothing that comes gets as far as the connection, so nothing is acknowledged: to
+  /// the client it is as if this machine had been switched off.
+  package func vanish() throws {
+    // BPF_RET | BPF_K with 0 lets no byte in: socket(7), SO_ATTACH_FILTER; the kernel's
+    // Documentation/networking/filter.rst.
+    var instruction: UInt64 = 0x06
+    let result = withUnsafePointer(to: &instruction) { instruction in
+      // struct sock_fprog: a count, and where that many are.
+      var program = (count: UInt(1), instructions: instruction)
+      return setsockopt(
+        connection, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+        socklen_t(MemoryLayout.size(ofValue: program)))
+    }
+    guard result == 0 else { throw TestFailure("no filter: \(errno)") }
+  }
+
   // MARK: Upgrade
 
   /// Takes the connection and its request, and accepts it.
@@ -67,7 +83,7 @@ package final class RawWebSocketServer: @unchecked Sendable {
     var one: CInt = 1
     setsockopt(
       connection, CInt(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<CInt>.size))
-    var limit = timeval(tv_sec: 30, tv_usec: 0)
+    var limit = timeval(tv_sec: Deadline.usualSeconds, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, size)

@@ -2,7 +2,7 @@
 import COpenSSL
 import Glibc
 
-/// A client's end, blocking, with ten seconds for everything.
+/// A client's end, blocking; each read and write may take as long as anything may.
 package final class UnixSocket {
   package struct Failure: Error { package let code = errno }
 
@@ -10,7 +10,7 @@ package final class UnixSocket {
 
   package init(connectedTo path: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    var limit = timeval(tv_sec: 10, tv_usec: 0)
+    var limit = timeval(tv_sec: Deadline.usualSeconds, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)

@@ -74,6 +74,20 @@ import Testing
     }
   }
 
+  /// The journal explains the messages that have a number, and no others.
+  @Test func everyNumberedMessageIsInTheCatalogOnce() throws {
+    let catalog = try #require(SourceTree.file("Packaging/systemd/hotline.catalog"))
+    let ids = catalog.lines.filter { $0.hasPrefix("-- ") }.map { String($0.dropFirst(3)) }
+    #expect(ids.sorted() == LogMessage.allCases.map(\.id).sorted())
+    #expect(Set(ids).count == ids.count)
+    let code = SourceTree.target("HotlineDaemon").filter { $0.name != "LogMessage.swift" }
+    for message in LogMessage.allCases {
+      // Longer ones stand on several lines.
+      let words = message.rawValue.prefix(60)
+      #expect(code.contains { $0.text.contains(words) }, "nobody logs \"\(message.rawValue)\"")
+    }
+  }
+
   /// README speaks of nothing that is not there.
   @Test func theFilesThatREADMENamesExist() throws {
     let readme = try #require(SourceTree.file("README.md"))

@@ -39,11 +39,11 @@ import Testing
     #expect(!contains(".now", "self.nowhere"))
   }
 
-  /// The simulator is the daemon's independent peer, so it has its own way to OpenSSL.
+  /// The simulator is the daemon's independent peer, so it has its own way to OpenSSL and zlib.
   @Test(arguments: [
     ("COpenSSL", ["HotlineTLS", "HotlineSimulator", "TestSupport", "HotlineTLSTests"]),
     ("CSystemd", ["HotlineSystem"]),
-    ("CZlib", ["HotlineDeflate", "TestSupport"]),
+    ("CZlib", ["HotlineDeflate", "HotlineSimulator", "TestSupport"]),
   ])
   func eachCLibraryHasItsOwner(library: String, owners: [String]) {
     for file in SourceTree.swift where file.imports.contains(where: { $0.module == library }) {
@@ -70,6 +70,29 @@ import Testing
     for file in SourceTree.target(target) {
       #expect(!file.imports.contains { $0.module.hasPrefix("NIO") }, "\(file.path)")
     }
+  }
+
+  /// What could make a client of OpenSSL's take a certificate that is not good. The level is only
+  /// ever raised, and the callback adds pins to what is verified, as other tests show.
+  @Test func verificationIsTurnedOnInOnePlaceAndNowhereOff() {
+    let words = [
+      "SSL_VERIFY_", "set_verify", "verify_callback", "cert_verify", "VERIFY_PARAM_set_flags",
+      "VERIFY_PARAM_clear_flags", "X509_V_FLAG_", "set_security_level", "SECLEVEL", "dane_",
+    ]
+    let clients = SourceTree.all.filter { file in
+      file.path.hasPrefix("Sources/") && !file.path.hasPrefix("Sources/HotlineSimulator/")
+        && (file.name.hasSuffix(".swift") || file.name == "shim.h")
+    }
+    let found = clients.flatMap { file in
+      file.code.filter { line in words.contains { line.text.contains($0) } }
+        .map { "\(file.name): \($0.text.drop { $0 == " " })" }
+    }
+    #expect(
+      found == [
+        "TLSContext.swift: SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)",
+        "TLSContext.swift: SSL_CTX_set_security_level(pointer, Self.securityLevelMin)",
+        "TLSContext.swift: SSL_CTX_set_cert_verify_callback(",
+      ])
   }
 
   @Test func nothingIsPublic() {

@@ -4,57 +4,42 @@ import Testing
 
 /// One run of everything at once, and what it is judged by.
 struct Chaos {
-  /// A recovery that takes longer has failed: well over the second that is promised, and over what
-  /// a busy machine adds.
-  private static let recoveryMax = Duration.seconds(3)
-  /// The outages for which recovery is promised.
-  private static let outageMax = Duration.seconds(5)
-
   let seed: UInt64
   private let directory: TemporaryDirectory
-  private let server: ChaosServer
+  /// One that takes one request at a time on a connection, and one that has lanes.
+  private let servers: [ChaosServer]
   private let daemon: DaemonProcess
   private let ledger = ChaosLedger()
 
   init(seed: UInt64) throws {
     self.seed = seed
     directory = try TemporaryDirectory()
-    server = try ChaosServer(in: directory)
-    let upstream = """
-      connections_warm = \(ChaosServer.connectionsWarm)
-      connections_max = 16
-      ping_interval = "1s"
-      pong_timeout = "1s"
-      connect_timeout = "2s"
-      abandoned_timeout = "1s"
-      """
-    let sections = """
-      [socket]
-      requests_per_client_max = 16
-      [queue]
-      requests_max = 300
-      """
-    daemon = try DaemonProcess(
-      Rig.configuration(server.process, upstream: upstream, sections: sections), in: directory)
-    try daemon.waitForStatus("the pool") { status in
-      status.openConnections.count >= ChaosServer.connectionsWarm
+    servers = [
+      try ChaosServer("plain", hasLanes: false), try ChaosServer("lanes", hasLanes: true),
+    ]
+    let configuration = ChaosOperator(servers, in: directory, ledger).configuration
+    daemon = try DaemonProcess(configuration, in: directory)
+    try daemon.waitForStatus("the pools") { [servers] status in
+      servers.allSatisfy { server in
+        status.upstream(server.name).openConnections.count >= ChaosServer.connectionsWarm
+      }
     }
   }
 
   func run(requests: Int, clients: Int) async throws {
     let start = ContinuousClock.now
     let memory = MemoryRecord(of: daemon.process.pid)
-    let (server, daemon, ledger, seed) = (server, daemon, ledger, seed)
+    let (servers, ledger) = (servers, ledger)
+    let script = ChaosScript(
+      seed: seed, servers: servers, daemon: daemon, directory: directory, ledger: ledger,
+      memory: memory, requests: requests)
     do {
-      try await Threads.run(count: clients + 1) { index in
+      try await Threads.run(count: clients + script.parts) { index in
         do {
-          if index == clients {
-            try Self.script(seed, server, daemon, ledger, memory, requests: requests)
+          if index < clients {
+            try script.client(index, of: clients)
           } else {
-            let count = (requests + index) / clients
-            var client = ChaosClient(
-              index: index, count: count, socketPath: daemon.socketPath, ledger: ledger, seed: seed)
-            try client.run()
+            try script.run(part: index - clients)
           }
         } catch {
           ledger.fail()
@@ -68,58 +53,41 @@ struct Chaos {
     #expect(ledger.asked == requests)
     let duration = start.duration(to: .now)
     try waitForQuiet()
-    try server.count()
-    let twice = try ledger.compare(withRecord: server.record())
+    for server in servers { try server.count() }
+    let twice = try ledger.compare(withRecord: servers.map { try $0.record() }.joined())
     memory.look(asked: requests)
+    let history = servers.map { "\n    \($0.name): \($0.history)" }.joined()
     print(
       """
       chaos: seed \(seed), \(requests) requests in \(duration.inMilliseconds) ms, \
       \(twice) received twice
         endings: \(ledger.endings.sorted { $0.value > $1.value }.map { "\($0.value) \($0.key)" })
-        away → warm again: \(server.recoveries)
+        away → warm again: \(history)
         resident: \(memory)
       """)
     judge(requests: requests, memory)
   }
 
-  /// Has everything happen to the server, evenly spread over the requests.
-  private static func script(
-    _ seed: UInt64, _ server: ChaosServer, _ daemon: DaemonProcess, _ ledger: ChaosLedger,
-    _ memory: MemoryRecord, requests: Int
-  ) throws {
-    var random = SplitMix64(seed: seed)
-    let events = ChaosServer.events(&random)
-    for (index, event) in events.enumerated() {
-      let due = requests * (index + 1) / (events.count + 1)
-      try poll(for: "request \(due) to be asked", within: .seconds(180)) {
-        memory.look(asked: ledger.asked)
-        return ledger.asked >= due || ledger.hasFailed ? () : nil
-      }
-      if ledger.hasFailed { return }
-      try server.perform(event, daemon)
-    }
-    try poll(for: "the last request to be asked", within: .seconds(180)) {
-      memory.look(asked: ledger.asked)
-      return ledger.asked >= requests || ledger.hasFailed ? () : nil
-    }
-  }
-
   /// Nothing is left of any request.
   private func waitForQuiet() throws {
     try daemon.waitForStatus("nothing left") { status in
-      status.queue.waiting.integer == 0 && status.busyConnections.isEmpty
+      status.queue.waiting.integer == 0
+        && status.upstreams.array.flatMap(\.connections.array).allSatisfy {
+          $0.state.string != "busy"
+        }
         && status.memory_bytes.integer == 0 && status.clients.array.count == 1
         && status.clients.array.allSatisfy { $0.open_requests.integer == 0 }
     }
   }
 
   private func judge(requests: Int, _ memory: MemoryRecord) {
-    #expect(server.faultsOfTheDaemon == 0, "requests on busy connections, or violations")
-    for recovery in server.recoveries {
-      guard case .outage = recovery.event, recovery.away <= Self.outageMax else { continue }
-      #expect(recovery.took <= Self.recoveryMax, "\(recovery)")
+    for server in servers {
+      #expect(server.faultsOfTheDaemon == 0, "requests on busy connections, or violations")
+      let promised = server.recoveries.filter(\.isPromised)
+      #expect(!promised.isEmpty, "\(server.recoveries)")
+      for recovery in promised { #expect(recovery.isInTime, "\(server.name): \(recovery)") }
     }
-    let (middle, end) = (memory.middle(of: requests), memory.last)
+    let (middle, end) = (memory.middle(of: requests), memory.end(of: requests))
     #expect(end * 10 <= middle * 11, "resident: \(middle) KiB in the middle, \(end) at the end")
     // A run in which little happened would prove little.
     let endings = ledger.endings
@@ -127,7 +95,8 @@ struct Chaos {
     let expected = [
       "left", "cancelled", "(sent again)", "failed", "error: connection_lost", "error: timeout",
       "error: queue_timeout", "error: conversation_lost", "error: upstream_protocol",
-      "refused: invalid_request", "refused: too_many_requests",
+      "refused: invalid_request", "refused: too_many_requests", "refused: shutting_down",
+      "(lane-1)", "(lane-2)", "(lane-3)", "(lane-4)",
     ]
     for ending in expected { #expect(endings[ending] != nil, "none: \(ending); \(endings)") }
   }
@@ -150,13 +119,17 @@ final class MemoryRecord: @unchecked Sendable, CustomStringConvertible {
     samples.append((asked, number))
   }
 
-  /// The most that was seen around the middle of the run.
-  func middle(of requests: Int) -> Int {
-    let range = requests * 2 / 5...requests * 3 / 5
-    return samples.filter { range.contains($0.asked) }.map(\.kibibytes).max() ?? 0
-  }
+  /// The median around the middle of the run.
+  func middle(of requests: Int) -> Int { median(from: requests * 2 / 5, to: requests * 3 / 5) }
 
-  var last: Int { samples.last?.kibibytes ?? 0 }
+  /// The median of the last tenth, and of what remains when all is quiet.
+  func end(of requests: Int) -> Int { median(from: requests * 9 / 10, to: requests) }
+
+  private func median(from first: Int, to last: Int) -> Int {
+    let range = first...last
+    let sizes = samples.filter { range.contains($0.asked) }.map(\.kibibytes).sorted()
+    return sizes.isEmpty ? 0 : sizes[sizes.count / 2]
+  }
 
   /// Ten samples.
   var description: String {

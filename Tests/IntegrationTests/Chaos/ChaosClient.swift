@@ -27,6 +27,8 @@ struct ChaosClient {
   let count: Int
   private let socketPath: String
   private let ledger: ChaosLedger
+  /// Which it asks.
+  private let upstream: String
   private let habit: Habit
   private var random: SplitMix64
   private var asked = 0
@@ -35,13 +37,18 @@ struct ChaosClient {
   private var order: [String] = []
   /// The daemon has refused one for the moment: asks one at a time until one of them ends.
   private var isHeldBack = false
+  /// The daemon drains: asks nothing until that is over.
+  private var isShutOut = false
   /// Requests that had ended before their cancel arrived: one refusal each.
   private var cancelsToRefuse: Set<String> = []
   /// The latest response of each conversation.
   private var latest: [String: String] = [:]
 
-  init(index: Int, count: Int, socketPath: String, ledger: ChaosLedger, seed: UInt64) {
+  init(
+    index: Int, count: Int, socketPath: String, upstream: String, ledger: ChaosLedger, seed: UInt64
+  ) {
     self.index = index
+    self.upstream = upstream
     self.count = count
     self.socketPath = socketPath
     self.ledger = ledger
@@ -110,6 +117,12 @@ struct ChaosClient {
   // MARK: Asking
 
   private mutating func fill(_ client: LineClient, upTo end: Int) throws {
+    if isShutOut {
+      // What is open goes on meanwhile, and has to be read.
+      if open.isEmpty { try ledger.waitWhileDraining() }
+      isShutOut = ledger.isDraining
+      if isShutOut { return }
+    }
     let window = 1 + (isHeldBack ? 0 : random.below(windowMax))
     while open.count < window, asked < end, !ledger.hasFailed {
       let request = nextRequest()
@@ -121,6 +134,7 @@ struct ChaosClient {
 
   private mutating func nextRequest() -> ChaosRequest {
     var options = ChaosOptions.any(&random)
+    options.upstream = upstream
     if habit == .conversing {
       let conversation = random.pick(Self.conversations)
       options.conversation = "\(index)-\(conversation)"
@@ -175,6 +189,7 @@ struct ChaosClient {
   private mutating func end(_ request: ChaosRequest) throws {
     open[request.id] = nil
     order.removeAll { $0 == request.id }
+    if request.code == "shutting_down" { isShutOut = true }
     isHeldBack = request.isRefused ? isHeldBack || !request.options.isInvalid : false
     if request.isCancelSent, request.outcome != "cancelled" { cancelsToRefuse.insert(request.id) }
     if let name = request.options.conversation?.split(separator: "-").last {

@@ -17,6 +17,8 @@ final class ChaosLedger: @unchecked Sendable {
   private var responses: [String: String] = [:]
   private var askedCount = 0
   private var failed = false
+  private var drains = false
+  private var hasDrained = false
   private let lock = NSLock()
 
   /// Requests asked so far.
@@ -24,6 +26,27 @@ final class ChaosLedger: @unchecked Sendable {
 
   /// Somebody has found a fault: the others need not go on.
   var hasFailed: Bool { lock.withLock { failed } }
+
+  /// The daemon may be refusing new requests.
+  var isDraining: Bool {
+    get { lock.withLock { drains } }
+    set {
+      lock.withLock {
+        drains = newValue
+        if newValue { hasDrained = true }
+      }
+    }
+  }
+
+  /// What the daemon refuses now it takes again later.
+  ///
+  /// - Throws: `TestFailure` if nobody has drained it yet.
+  func waitWhileDraining() throws {
+    guard lock.withLock({ hasDrained }) else { throw TestFailure("refused without a drain") }
+    try poll(for: "the drain's end", within: .seconds(90)) {
+      isDraining && !hasFailed ? nil : ()
+    }
+  }
 
   func fail() { lock.withLock { failed = true } }
   func ask() { lock.withLock { askedCount += 1 } }
@@ -43,6 +66,7 @@ final class ChaosLedger: @unchecked Sendable {
       entries.values.reduce(into: [:]) { counts, entry in
         counts[entry.isLeft ? "left" : entry.request.ending, default: 0] += 1
         if entry.request.isResent { counts["(sent again)", default: 0] += 1 }
+        if let lane = entry.request.lane { counts["(\(lane))", default: 0] += 1 }
       }
     }
   }
@@ -80,7 +104,11 @@ final class ChaosLedger: @unchecked Sendable {
     }
     if count > 0, request.sent == "no" { throw request.failure("\(times), but sent is no") }
     let isKnown = request.isAnswered || request.sent == "yes"
-    if count == 0, isKnown { throw request.failure("answered, but the server knows nothing of it") }
+    // The server says so of a connection whose end the request has met on its way.
+    let isUnread = request.code == "websocket_connection_limit_reached"
+    if count == 0, isKnown, !isUnread {
+      throw request.failure("answered, but the server knows nothing of it")
+    }
   }
 }
 

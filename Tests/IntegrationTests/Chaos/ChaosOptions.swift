@@ -3,6 +3,7 @@ import TestSupport
 /// What a request asks of the daemon and of the server.
 struct ChaosOptions {
   var fault = ChaosFault.plain
+  var upstream = ""
   /// `hotline.events`.
   var events = "all"
   var isBatch = false
@@ -32,7 +33,7 @@ struct ChaosOptions {
 
   /// The members of `hotline`.
   var members: String {
-    var members = [#""events":"\#(events)""#]
+    var members = [#""upstream":"\#(upstream)","events":"\#(events)""#]
     if isBatch { members.append(#""priority":"batch""#) }
     if let conversation { members.append(#""conversation":"\#(conversation)""#) }
     if resendsUnanswered { members.append(#""resend":"unanswered""#) }
@@ -87,5 +88,7 @@ extension ChaosRequest {
 
 extension String {
   /// Refusals that hold for the moment only.
-  var isRefusalForLater: Bool { self == "too_many_requests" || self == "queue_full" }
+  var isRefusalForLater: Bool {
+    self == "too_many_requests" || self == "queue_full" || self == "shutting_down"
+  }
 }

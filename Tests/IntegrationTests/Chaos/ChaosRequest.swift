@@ -27,6 +27,8 @@ struct ChaosRequest {
   /// Of the daemon's own error.
   private(set) var sent: String?
   private(set) var isResent = false
+  /// The lane that its latest event came by.
+  private(set) var lane: String?
   private(set) var eventCount = 0
   private var hasResponse = false
   private var noticeCount = 0
@@ -102,6 +104,7 @@ struct ChaosRequest {
     }
     if line.kind.hasPrefix("response.") { hasResponse = true }
     try checkOrder(line)
+    if let name = line.stream_id.string { lane = name }
     if let id = line.response["id"].string {
       if let responseID, responseID != id { throw failure("an event of another response") }
       responseID = id

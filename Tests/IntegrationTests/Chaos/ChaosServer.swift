@@ -21,36 +21,64 @@ final class ChaosServer: @unchecked Sendable {
     case end(String)
   }
 
-  struct Recovery: CustomStringConvertible {
-    let event: Event
-    let away: Duration
-    /// From the server's return until the pool is warm.
-    let took: Duration
-    var description: String { "\(event) \(away.inMilliseconds) → \(took.inMilliseconds) ms" }
-  }
-
   static let connectionsWarm = 4
-  /// The server's own port while it is away, too.
-  private let port: HeldPort
 
+  /// The upstream's name in the daemon's configuration.
+  let name: String
+  /// Whether it takes several requests on a connection at once.
+  private let hasLanes: Bool
+  let url: String
+  let caFile: String
   private(set) var process: SimulatorProcess
+  /// After outages, as the server saw it.
   private(set) var recoveries: [Recovery] = []
+  /// What happened, and how long the daemon's pool was not whole.
+  private(set) var history: [String] = []
   /// Messages and frames of the daemon that no client of this server may send.
   private(set) var faultsOfTheDaemon = 0
+  /// The server's own port while it is away, too.
+  private let port: HeldPort
   private let directory: TemporaryDirectory
 
-  init(in directory: TemporaryDirectory) throws {
-    self.directory = directory
+  init(_ name: String, hasLanes: Bool) throws {
+    self.name = name
+    self.hasLanes = hasLanes
+    directory = try TemporaryDirectory()
+    try directory.write("key", "key-of-the-tests\n")
     port = try HeldPort()
-    process = try Self.start(port.number, directory)
+    process = try Self.start(port.number, hasLanes, directory)
+    url = process.url
+    caFile = process.caFile
   }
 
   private static func start(
-    _ port: Int, _ directory: TemporaryDirectory
+    _ port: Int, _ hasLanes: Bool, _ directory: TemporaryDirectory
   ) throws -> SimulatorProcess {
     // Connections that end by themselves, too: some with a request on its way to them.
-    try SimulatorProcess(
-      ["--age-close", "6", "--record", directory("record")], port: port, in: directory)
+    let flags = ["--age-close", "6", "--record", directory("record")]
+    return try SimulatorProcess(
+      flags + (hasLanes ? ["--lanes"] : []), port: port, in: directory)
+  }
+
+  /// Its section of the daemon's configuration.
+  ///
+  /// - Parameter generation: in a header; with another one the connections have to be others.
+  func section(generation: Int) -> String {
+    """
+    [upstream.\(name)]
+    url = "\(url)"
+    ca_file = "\(caFile)"
+    api_key_file = "\(directory("key"))"
+    headers = { "X-Generation" = "\(generation)" }
+    lanes = \(hasLanes ? 4 : 1)
+    connections_warm = \(Self.connectionsWarm)
+    connections_max = 16
+    ping_interval = "1s"
+    pong_timeout = "1s"
+    connect_timeout = "2s"
+    abandoned_timeout = "1s"
+
+    """
   }
 
   /// The marks of all requests received, by any of the processes.
@@ -71,10 +99,11 @@ final class ChaosServer: @unchecked Sendable {
 
   /// Lets something happen and waits until the pool is warm again.
   func perform(_ event: Event, _ daemon: DaemonProcess) throws {
-    let latest = try daemon.status().connectionNumbers.max() ?? 0
+    let latest = try daemon.status().upstream(name).connectionNumbers.max() ?? 0
     let start = ContinuousClock.now
+    var watch: RecoveryWatch?
     switch event {
-    case .outage(let duration): try goAway(for: duration, daemon)
+    case .outage(let duration): watch = try goAway(for: duration, daemon)
     case .freeze(let duration):
       process.process.send(SIGSTOP)
       pause(duration)
@@ -94,20 +123,26 @@ final class ChaosServer: @unchecked Sendable {
       try process.command(command)
     }
     let back = ContinuousClock.now
-    try daemon.waitForStatus("a warm pool after \(event)") { status in
-      status.openConnections.count { $0["number"].integer ?? 0 > latest } >= Self.connectionsWarm
+    try daemon.waitForStatus("a warm pool of \(name) after \(event)") { status in
+      let open = status.upstream(name).openConnections
+      return open.count { $0["number"].integer ?? 0 > latest } >= Self.connectionsWarm
     }
-    recoveries.append(
-      Recovery(event: event, away: start.duration(to: back), took: back.duration(to: .now)))
+    if let recovery = try watch?.end(connections: Self.connectionsWarm) {
+      recoveries.append(recovery)
+      return history.append("outage \(recovery)")
+    }
+    let (away, took) = (start.duration(to: back), back.duration(to: .now))
+    history.append("\(event) \(away.inMilliseconds) → \(took.inMilliseconds) ms")
   }
 
-  private func goAway(for duration: Duration, _ daemon: DaemonProcess) throws {
+  private func goAway(for duration: Duration, _ daemon: DaemonProcess) throws -> RecoveryWatch {
     try count()
+    let killed = Recovery.now
     try process.killAtOnce()
-    let killed = ContinuousClock.now
-    try daemon.waitForStatus("the loss") { $0.openConnections.isEmpty }
-    pause(duration - killed.duration(to: .now))
-    process = try Self.start(port.number, directory)
+    try daemon.waitForStatus("the loss") { $0.upstream(name).openConnections.isEmpty }
+    pause(duration - .nanoseconds(Recovery.now - killed))
+    process = try Self.start(port.number, hasLanes, directory)
+    return RecoveryWatch(process, daemon, awaySince: killed)
   }
 
   /// Adds what the process that is about to end has to complain of.
@@ -132,13 +167,18 @@ final class ChaosServer: @unchecked Sendable {
 }
 
 extension JSON {
-  /// In a status: the first upstream's connections that are open, with or without a request.
+  /// In a status: the upstream of that name.
+  func upstream(_ name: String) -> JSON {
+    self.upstreams.array.first { $0.name.string == name } ?? .missing
+  }
+
+  /// Of an upstream: its connections that are open, with or without a request.
   var openConnections: [JSON] {
-    self.upstreams[0].connections.array.filter { ["ready", "busy"].contains($0.state.string) }
+    self.connections.array.filter { ["ready", "busy"].contains($0.state.string) }
   }
 
   fileprivate var connectionNumbers: [Int] {
-    self.upstreams[0].connections.array.compactMap { $0["number"].integer }
+    self.connections.array.compactMap { $0["number"].integer }
   }
 }
 
