@@ -356,8 +356,9 @@ struct UpstreamPool: Sendable {
       next = min(next, isFresh ? brief.ages.rotateAt : brief.ages.idleEnd)
       if isFresh, hasSurplus { next = min(next, brief.ages.shrinkAt) }
     }
-    if dialsWanted(waiting: waiting, at: now) > 0, let dialAt = dialAt(waiting: waiting) {
-      next = min(next, dialAt)
+    // A time to dial may have passed with an input that decides nothing, such as a pong.
+    if dialsWanted(waiting: waiting, at: now) > 0 {
+      next = min(next, dialAt(waiting: waiting) ?? now)
     }
     return next.nanoseconds == .max ? nil : next
   }

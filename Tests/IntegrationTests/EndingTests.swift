@@ -84,6 +84,7 @@ struct EndingTests {
     // This one may have been on the connection that was then refused.
     let first = try client.ask(request("x"))
     #expect(first.done?.outcome.string == "error", "\(first)")
+    try rig.daemon.waitForStatus("failing") { $0.upstreams[0].state.string == "failing" }
     let lines = try client.ask(request("x"))
     let error = try expectError(lines, "upstream_rejected", sent: "no")
     #expect(error.hotline.retryable.bool == false)
