@@ -287,12 +287,12 @@ extension Broker {
   private func isWantedByAny(
     _ number: ConnectionNumber, of index: Int, at now: MonotonicInstant
   ) -> Bool {
-    let (queue, pool) = (upstreams[index].queue, upstreams[index].pool)
-    guard !queue.isEmpty, let connection = pool.connections[number],
-      pool.takesAny(connection, at: now)
+    guard !upstreams[index].queue.isEmpty,
+      let connection = upstreams[index].pool.connections[number],
+      upstreams[index].pool.takesAny(connection, at: now)
     else { return false }
-    return queue.hasNew
-      || queue.returned.contains { number in
+    return upstreams[index].queue.hasNew
+      || upstreams[index].queue.returned.contains { number in
         requests[number]?.lostAt.map { connection.isHeard(since: $0) } ?? true
       }
   }
@@ -362,14 +362,12 @@ extension Broker {
       else { break }
       // Letting one wait in the queue may have brought others there.
       guard let record = requests[request], case .pinned = record.state else { continue }
-      guard let lane = connection.freeLane(suiting: record.spec.preference(of: record.uid)) else {
+      // A batch request's turn comes as often in the queue as batch requests' do, and no sooner.
+      let givesWay = record.spec.priority == .batch && upstreams[index].queue.hasInteractive
+      guard !givesWay,
+        let lane = connection.freeLane(suiting: record.spec.preference(of: record.uid))
+      else {
         // What is free here might be continued by others: any other lane is as good.
-        detach(record)
-        enqueue(request)
-        continue
-      }
-      if record.spec.priority == .batch, upstreams[index].queue.hasInteractive {
-        // Its turn comes as often there as batch requests' do, and no sooner.
         detach(record)
         enqueue(request)
         continue

@@ -44,25 +44,21 @@ extension Broker {
     upstreams[index].pool.reload(reload)
     upstreams[index].queue.interactiveWeight = limits.interactiveWeight
     upstreams[index].affinity.limit(to: limits.affinityEntriesMax)
+    let isRenewed =
+      reload.needsNewConnections || old.limits.lanes != reload.settings.limits.lanes
+    // Nobody waits for what is being dialled, and nobody new will come.
+    let isUnwanted = reload.isRemoved && upstreams[index].waitingCount == 0
+    guard isRenewed || isUnwanted else { return [] }
     var actions: [Action] = []
-    guard reload.needsNewConnections || old.limits.lanes != reload.settings.limits.lanes else {
-      guard reload.isRemoved, upstreams[index].waitingCount == 0 else { return [] }
-      // Nobody waits for what is being dialled, and nobody new will come.
-      for number in upstreams[index].pool.connections.numbers
-      where upstreams[index].pool.connections[number]?.state == .dialing {
-        actions += close(number, of: index, .reloaded, at: now)
-      }
-      return actions
-    }
     for number in upstreams[index].pool.connections.numbers {
       switch upstreams[index].pool.connections[number]?.state {
       case .dialing: actions += close(number, of: index, .reloaded, at: now)
-      case .ready:
+      case .ready where isRenewed:
         #if HOTLINE_PLANTED_FAULTS
           if PlantedFault.current == .sendsOnAConnectionOfBeforeTheReload { continue }
         #endif
         actions += retire(number, of: index, .reloaded, at: now)
-      case .retiring, .closing, nil: break
+      case .ready, .retiring, .closing, nil: break
       }
     }
     return actions

@@ -1,10 +1,21 @@
+/// What decides whether a request that any connection may serve could be sent on one.
+protocol Assignable {
+  /// It takes what is new.
+  var isReady: Bool { get }
+  var ages: UpstreamConnection.Ages { get }
+  /// Something came from the server that shows that it means it.
+  var isProven: Bool { get }
+}
+
+extension UpstreamConnection: Assignable {}
+
 /// The connections of one upstream, in the order of dialling, which is that of their numbers.
 ///
 /// Keeps of each what choices between them need in a brief without references, so that a look at
 /// all of them costs little more than one at one.
 struct ConnectionTable: Sendable {
   /// What choosing, opening and closing look at.
-  struct Brief: Sendable {
+  struct Brief: Sendable, Assignable {
     enum Phase: Sendable { case dialing, ready, retiring, closing, gone }
 
     let number: ConnectionNumber

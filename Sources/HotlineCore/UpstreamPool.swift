@@ -113,12 +113,7 @@ struct UpstreamPool: Sendable {
   }
 
   /// A request that any connection may serve could be sent there, if a lane is free.
-  func takesAny(_ brief: ConnectionTable.Brief, at now: MonotonicInstant) -> Bool {
-    brief.isReady && now < brief.ages.ageEnd && (brief.isProven || !distrustsOpenings)
-  }
-
-  /// The same of a connection.
-  func takesAny(_ connection: UpstreamConnection, at now: MonotonicInstant) -> Bool {
+  func takesAny(_ connection: some Assignable, at now: MonotonicInstant) -> Bool {
     connection.isReady && now < connection.ages.ageEnd
       && (connection.isProven || !distrustsOpenings)
   }

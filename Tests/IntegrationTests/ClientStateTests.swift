@@ -5,18 +5,10 @@ import Testing
 /// What `hotline` keeps between two commands, and its many requests at once, with a real daemon.
 @Suite(.serialized)
 struct ClientStateTests {
-  private func hotline(_ rig: Rig, _ arguments: String..., input: String = "") throws
-    -> (end: ChildProcess.End, output: String, errors: String)
-  {
-    try ChildProcess.run(
-      Requires.program("hotline"), arguments, input: input,
-      environment: ["HOTLINE_SOCKET": rig.daemon.socketPath, "HOME": rig.directory.path])
-  }
-
   @Test func conversationGoesOnUntilItsConnectionIsGone() throws {
     let rig = try Rig()
     for turn in 1...3 {
-      let asked = try hotline(rig, "ask", "--conversation", "talk", "turn \(turn)")
+      let asked = try rig.hotline(["ask", "--conversation", "talk", "turn \(turn)"])
       #expect(asked.end == .exited(0), "\(asked)")
       #expect(asked.errors == "")
     }
@@ -24,11 +16,11 @@ struct ClientStateTests {
     try rig.daemon.waitForStatus("another connection") { status in
       status.readyConnections.contains { $0["number"].integer ?? 0 > 1 }
     }
-    let again = try hotline(rig, "ask", "--conversation", "talk", "turn 4")
+    let again = try rig.hotline(["ask", "--conversation", "talk", "turn 4"])
     #expect(again.end == .exited(0), "\(again)")
     #expect(again.output.hasPrefix("Echo: turn 4"))
     #expect(again.errors.contains("\"talk\" is started again: the connection that it lived on is"))
-    let next = try hotline(rig, "ask", "--conversation", "talk", "turn 5")
+    let next = try rig.hotline(["ask", "--conversation", "talk", "turn 5"])
     #expect(next.end == .exited(0))
     #expect(next.errors == "")
   }
@@ -38,10 +30,10 @@ struct ClientStateTests {
     let lines = (1...20).map { request("job \($0)", id: "j\($0)") + "\n" }
     let requests = try rig.directory.write("requests", lines.joined())
     let first = try rig.directory.write("first", lines[..<7].joined())
-    let begun = try hotline(rig, "send", "--jobs", "4", "--in-order", first)
+    let begun = try rig.hotline(["send", "--jobs", "4", "--in-order", first])
     #expect(begun.end == .exited(0), "\(begun)")
     let results = try rig.directory.write("results", begun.output)
-    let rest = try hotline(rig, "send", "--jobs", "8", "--resume", results, requests)
+    let rest = try rig.hotline(["send", "--jobs", "8", "--resume", results, requests])
     #expect(rest.end == .exited(0), "\(rest)")
     #expect(rest.errors == "")
     func ids(_ output: String) throws -> [String?] {

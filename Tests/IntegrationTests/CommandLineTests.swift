@@ -5,23 +5,15 @@ import Testing
 /// The `hotline` command against a real daemon.
 @Suite(.serialized)
 struct CommandLineTests {
-  private func hotline(_ rig: Rig, _ arguments: [String], input: String = "") throws
-    -> (end: ChildProcess.End, output: String, errors: String)
-  {
-    try ChildProcess.run(
-      Requires.program("hotline"), arguments, input: input,
-      environment: ["HOTLINE_SOCKET": rig.daemon.socketPath, "HOME": rig.directory.path])
-  }
-
   @Test func askStreamsTheText() throws {
     let rig = try Rig()
-    let asked = try hotline(rig, ["ask", "Hello there"])
+    let asked = try rig.hotline(["ask", "Hello there"])
     #expect(asked.end == .exited(0), "\(asked)")
     #expect(asked.output.hasPrefix("Echo: Hello there"))
-    let piped = try hotline(rig, ["ask"], input: "from stdin")
+    let piped = try rig.hotline(["ask"], input: "from stdin")
     #expect(piped.end == .exited(0), "\(piped)")
     #expect(piped.output.contains("Echo: from stdin"))
-    let json = try hotline(rig, ["ask", "--json", "--model", "m2", "Hello"])
+    let json = try rig.hotline(["ask", "--json", "--model", "m2", "Hello"])
     let response = try JSON(parsing: json.output)
     #expect(response.status.string == "completed")
     #expect(response.model.string == "m2")
@@ -29,10 +21,10 @@ struct CommandLineTests {
 
   @Test func failuresHaveTheirExitStatus() throws {
     let rig = try Rig()
-    let failed = try hotline(rig, ["ask", "[[fault: failed]] x"])
+    let failed = try rig.hotline(["ask", "[[fault: failed]] x"])
     #expect(failed.end != .exited(0))
     #expect(!failed.errors.isEmpty)
-    let lost = try hotline(rig, ["ask", "[[fault: drop after 5]] x"])
+    let lost = try rig.hotline(["ask", "[[fault: drop after 5]] x"])
     #expect(lost.end != .exited(0))
     #expect(lost.errors.contains("connection"), "\(lost)")
     let nobody = try ChildProcess.run(
@@ -44,25 +36,25 @@ struct CommandLineTests {
 
   @Test func sendPassesLinesThrough() throws {
     let rig = try Rig()
-    let sent = try hotline(
-      rig, ["send"], input: request("one", id: "1") + "\n" + request("two", id: "2") + "\n")
+    let sent = try rig.hotline(
+      ["send"], input: request("one", id: "1") + "\n" + request("two", id: "2") + "\n")
     #expect(sent.end == .exited(0), "\(sent)")
     let lines = try sent.output.split(separator: "\n").map { try Line(Array($0.utf8)) }
     #expect(Set(lines.filter(\.isDone).compactMap(\.request_id.string)) == ["1", "2"])
-    let refused = try hotline(rig, ["send"], input: "nonsense\n")
+    let refused = try rig.hotline(["send"], input: "nonsense\n")
     #expect(refused.end != .exited(0))
   }
 
   @Test func pingAndStatusSpeakOfTheDaemon() throws {
     let rig = try Rig()
-    let ping = try hotline(rig, ["ping"])
+    let ping = try rig.hotline(["ping"])
     #expect(ping.end == .exited(0), "\(ping)")
-    let status = try hotline(rig, ["status"])
+    let status = try rig.hotline(["status"])
     #expect(status.end == .exited(0))
     #expect(status.output.contains("sim"))
-    let json = try hotline(rig, ["status", "--json"])
+    let json = try rig.hotline(["status", "--json"])
     #expect(try JSON(parsing: json.output).pid.integer == Int(rig.daemon.process.pid))
-    let name = try hotline(rig, ["get-sockname"])
+    let name = try rig.hotline(["get-sockname"])
     #expect(name.output == rig.daemon.socketPath + "\n")
   }
 

@@ -4,14 +4,6 @@ import Testing
 
 /// The configuration, read again by SIGHUP and by `hotline reload`.
 @Suite(.serialized) struct ReloadTests {
-  private func hotline(_ rig: Rig, _ arguments: String...) throws
-    -> (end: ChildProcess.End, output: String, errors: String)
-  {
-    try ChildProcess.run(
-      Requires.program("hotline"), arguments, environment: ["HOTLINE_SOCKET": rig.daemon.socketPath]
-    )
-  }
-
   @Test func aChangedKeyIsUsedFromThenOn() throws {
     let rig = try Rig(["--key", "key-of-the-tests"])
     let running = try rig.client()
@@ -24,7 +16,7 @@ import Testing
     try rig.directory.write(
       "config.toml",
       Rig.configuration(rig.simulator, upstream: "api_key_file = \"\(file)\""))
-    let result = try hotline(rig, "reload")
+    let result = try rig.hotline(["reload"])
     #expect(result.end == .exited(0), "\(result)")
     #expect(result.errors == "" && result.output == "")
     // What ran goes on where it runs, what comes goes over a connection with the new key.
@@ -80,7 +72,7 @@ import Testing
     let rig = try Rig()
     let file = try rig.directory.write(
       "config.toml", Rig.configuration(rig.simulator, upstream: "lanes = 99"))
-    let result = try hotline(rig, "reload")
+    let result = try rig.hotline(["reload"])
     #expect(result.end == .exited(1))
     #expect(result.errors.hasPrefix("hotline: invalid_request: "), "\(result)")
     #expect(result.errors.contains(file))
@@ -97,7 +89,7 @@ import Testing
     let changed = "[socket]\npath = \"/elsewhere/s\"\nclients_max = 3"
     try rig.directory.write(
       "config.toml", Rig.configuration(rig.simulator, sections: changed))
-    let result = try hotline(rig, "reload")
+    let result = try rig.hotline(["reload"])
     #expect(result.end == .exited(0) && result.errors == "", "\(result)")
     let clients = try (0..<3).map { _ in try rig.client() }
     _ = try clients[2].answer(to: #"{"type":"hotline.ping"}"#)

@@ -172,6 +172,15 @@ final class Rig {
   /// A client that keeps both running.
   func client() throws -> LineClient { try LineClient(daemon.socketPath, keeping: self) }
 
+  /// Runs the `hotline` command against the daemon, to its end.
+  func hotline(_ arguments: [String], input: String = "") throws
+    -> (end: ChildProcess.End, output: String, errors: String)
+  {
+    try ChildProcess.run(
+      Requires.program("hotline"), arguments, input: input,
+      environment: ["HOTLINE_SOCKET": daemon.socketPath, "HOME": directory.path])
+  }
+
   /// Has a request `running` on the only connection for a second, and `waiting` wait for it.
   func occupy(by client: LineClient) throws {
     try client.send(request("[[fault: delay 800, gap 50]] one", id: "running"))
