@@ -58,6 +58,8 @@ package struct Broker: Sendable {
     /// Those of these that prefer their connection only because it served their client last: at
     /// most one of a client's, and none while the queue holds anything.
     var patient: [RequestNumber] = []
+    /// When a connection was lost last from which something came back.
+    var lostAt: MonotonicInstant?
   }
 
   package internal(set) var limits: Limits
@@ -286,6 +288,7 @@ package struct Broker: Sendable {
   /// Gives free lanes to what waits, then opens and closes connections as needed.
   private mutating func settle(_ index: Int, at now: MonotonicInstant) -> [Action] {
     guard phase != .stopped else { return [] }
+    upstreams[index].pool.giveUpIfDue(at: now)
     var actions = failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)

@@ -5,7 +5,8 @@
 struct Keepalive: Sendable {
   enum Verdict: Hashable {
     case sendPing(id: UInt64)
-    case dead
+    /// The oldest ping without an answer has waited for so long.
+    case dead(after: Duration)
   }
 
   enum State: Hashable {
@@ -22,6 +23,8 @@ struct Keepalive: Sendable {
   private(set) var state: State
   private var pingsSent: UInt64 = 0
   private var lastPingAt: MonotonicInstant
+  /// When the oldest of the pings without an answer was sent.
+  private var askedAt: MonotonicInstant
   /// When anything came from the server last; at first, when the connection opened.
   private(set) var heardAt: MonotonicInstant
   /// Time between the last answered ping and its pong.
@@ -31,6 +34,7 @@ struct Keepalive: Sendable {
     self.interval = interval
     self.timeout = timeout
     lastPingAt = now
+    askedAt = now
     heardAt = now
     state = .quiet(pingAt: now.advanced(by: interval))
   }
@@ -51,10 +55,14 @@ struct Keepalive: Sendable {
     }
   }
 
-  /// Goes by other limits from the next thing heard, or ping, on.
+  /// Goes by other limits; a ping that is out may be answered for as long as before.
   mutating func limits(interval: Duration, timeout: Duration) {
     self.interval = interval
     self.timeout = timeout
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .pingsLateAfterAReload { return }
+    #endif
+    if case .quiet = state { state = .quiet(pingAt: heardAt.advanced(by: interval)) }
   }
 
   mutating func heard(at now: MonotonicInstant) {
@@ -68,19 +76,29 @@ struct Keepalive: Sendable {
     }
   }
 
-  /// Asks at once for a sign of life, which must come within `limit`.
+  /// Asks at once for a sign of life, which must come within `limit`; sooner, if an earlier ping
+  /// has to be answered sooner: what asks again and again must not keep the dead alive.
   ///
   /// - Returns: the ping to send; nil if it has been found dead already.
   mutating func probe(within limit: Duration, at now: MonotonicInstant) -> UInt64? {
+    let giveUpAt = now.advanced(by: limit)
     switch state {
-    case .quiet, .awaitingPong:
-      pingsSent += 1
-      lastPingAt = now
-      state = .awaitingPong(giveUpAt: now.advanced(by: limit))
-      return pingsSent
+    case .quiet:
+      askedAt = now
+      state = .awaitingPong(giveUpAt: giveUpAt)
+    case .awaitingPong(let earlier):
+      state = .awaitingPong(giveUpAt: min(earlier, giveUpAt))
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .forgetsAnEarlierProbe {
+          state = .awaitingPong(giveUpAt: giveUpAt)
+        }
+      #endif
     case .dead:
       return nil
     }
+    pingsSent += 1
+    lastPingAt = now
+    return pingsSent
   }
 
   mutating func pongReceived(id: UInt64, at now: MonotonicInstant) {
@@ -92,13 +110,16 @@ struct Keepalive: Sendable {
     guard let deadline = nextDeadline, now >= deadline else { return nil }  // Early is harmless.
     switch state {
     case .quiet:
-      pingsSent += 1
-      lastPingAt = now
-      state = .awaitingPong(giveUpAt: now.advanced(by: timeout))
-      return .sendPing(id: pingsSent)
-    case .awaitingPong:
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .neverPings {
+          state = .quiet(pingAt: now.advanced(by: interval))
+          return nil
+        }
+      #endif
+      return probe(within: timeout, at: now).map { .sendPing(id: $0) }
+    case .awaitingPong(let giveUpAt):
       state = .dead
-      return .dead
+      return .dead(after: askedAt.duration(to: giveUpAt))
     case .dead:
       return nil
     }

@@ -48,6 +48,8 @@
     // Changes of the network.
     case forgetsToProbe
     case waitsLongForAProbe
+    case forgetsAnEarlierProbe
+    case neverPings
     // What waits for the connection that suits it.
     case waitsBeyondPatience
     case forgetsWhatPrefersAConnection
@@ -66,6 +68,19 @@
     case waitsALittleTooLong
     case runsALittleTooLong
     case noticesALittleTooLate
+    case pingsALittleTooLate
+    case pingsALittleTooSoon
+    case waitsForAPongALittleTooLong
+    case waitsForAPongALittleTooShort
+    case livesTooLong
+    case livesTooShort
+    case idlesTooLong
+    case idlesTooShort
+    case shrinksALittleTooLate
+    case shrinksALittleTooSoon
+    case drainsALittleTooLong
+    case drainsALittleTooShort
+    case isALittleTooPatient
     // Refused for nothing.
     case oneClientTooFew
     case oneRequestTooFewOfAClient
@@ -89,6 +104,9 @@
     case blamesOneOfSeveral
     case failsWhatItMaySendAgain
     case sendsAgainUnheard
+    case forgetsToSuspect
+    case forgetsWhatCameBack
+    case waitsForAsLongAsItsServerLikes
     // Clients that read slowly.
     case losesPatienceAtOnce
     case neverLosesPatience
@@ -100,6 +118,7 @@
     case keepsWhatIsTooMany
     case forgetsEarlierNotices
     case remembersOneResponse
+    case pingsLateAfterAReload
 
     /// The one that is made in this task.
     @TaskLocal package static var current: PlantedFault?
@@ -118,6 +137,8 @@
       case .waitsALittleTooLong: limits.waitTimeout += .milliseconds(5)
       case .runsALittleTooLong: limits.requestTimeout += .milliseconds(5)
       case .noticesALittleTooLate: limits.queuedNoticeAfter += .milliseconds(5)
+      case .drainsALittleTooLong: limits.shutdownTimeout += .milliseconds(5)
+      case .drainsALittleTooShort: limits.shutdownTimeout -= .milliseconds(5)
       case .oneClientTooFew: limits.clientsMax -= 1
       case .oneRequestTooFewOfAClient: limits.requestsPerClientMax -= 1
       case .oneWaitingRequestTooFew: limits.queueRequestsMax -= 1
@@ -138,9 +159,28 @@
       case .opensTheCircuitLate: settings.limits.circuitAfter += .seconds(2)
       case .ignoresTheAgeMargin: settings.limits.ageMargin = .zero
       case .readsAnUnwantedResponseTooLong: settings.limits.abandonedTimeout += .seconds(1)
-      default: break
+      default: changeTimes(&settings.limits)
       }
       return settings
+    }
+
+    private func changeTimes(_ limits: inout UpstreamLimits) {
+      let little = Duration.milliseconds(5)
+      switch self {
+      case .pingsALittleTooLate: limits.pingInterval += little
+      case .pingsALittleTooSoon: limits.pingInterval -= little
+      case .waitsForAPongALittleTooLong: limits.pongTimeout += little
+      case .waitsForAPongALittleTooShort: limits.pongTimeout -= little
+      // Off by more than what connections differ by.
+      case .livesTooLong: limits.ageLimit = limits.ageLimit * 105 / 100
+      case .livesTooShort: limits.ageLimit = limits.ageLimit * 95 / 100
+      case .idlesTooLong: limits.idleLimit = limits.idleLimit * 105 / 100
+      case .idlesTooShort: limits.idleLimit = limits.idleLimit * 95 / 100
+      case .shrinksALittleTooLate: limits.shrinkAfter += little
+      case .shrinksALittleTooSoon: limits.shrinkAfter -= little
+      case .isALittleTooPatient: limits.patience += little
+      default: break
+      }
     }
 
     /// How little a free lane suits any request.

@@ -6,7 +6,7 @@
 ///
 /// Pure value, one for each upstream connection, confined to the daemon loop.
 package struct ReaderPatience: Sendable {
-  package enum State: Hashable, Sendable {
+  package enum State: Hashable, Sendable, CaseIterable {
     /// Not at all. Next: `.wanted` when an event comes for a client that is full.
     case fresh
     /// At the end of this read it will be. Next: `.holding`.

@@ -284,11 +284,36 @@ struct UpstreamPool: Sendable {
     } else if circuit.error != nil
       || downSince.map({ $0.duration(to: now) >= limits.circuitAfter }) ?? false
     {
-      let error = failure.error(
-        .upstreamUnavailable, "the upstream \(settings.name) has been failing for long",
-        isRetryable: true)
-      circuit.failed(with: error, retryAfter: failure.retryAfter, at: now)
+      circuit.failed(
+        with: lastingError(failure), retryAfter: failure.retryAfter, at: now)
     }
+  }
+
+  /// When the circuit opens though no dial fails until then: the server has asked to be left alone
+  /// for longer than nothing but failures may last.
+  private var circuitOpensAt: MonotonicInstant? {
+    guard let downSince, circuit.error == nil, !hasOpenConnection, dialingCount == 0,
+      let notBefore = backoff.notBefore
+    else { return nil }
+    let instant = downSince.advanced(by: limits.circuitAfter)
+    return notBefore > instant ? instant : nil
+  }
+
+  /// Opens the circuit if nothing that is allowed could keep it closed.
+  mutating func giveUpIfDue(at now: MonotonicInstant) {
+    guard let circuitOpensAt, now >= circuitOpensAt, let lastFailure else { return }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .waitsForAsLongAsItsServerLikes { return }
+    #endif
+    // The time to the next dial counts from the last one.
+    circuit.failed(
+      with: lastingError(lastFailure), retryAfter: nil, at: backoff.lastFailureAt ?? now)
+  }
+
+  private func lastingError(_ failure: ConnectionFailure) -> HotlineError {
+    failure.error(
+      .upstreamUnavailable, "the upstream \(settings.name) has been failing for long",
+      isRetryable: true)
   }
 
   /// Something of use came from a connection.
@@ -355,6 +380,7 @@ struct UpstreamPool: Sendable {
     if dialsWanted(waiting: waiting, at: now) > 0 {
       next = min(next, dialAt(waiting: waiting) ?? now)
     }
+    if let circuitOpensAt { next = min(next, circuitOpensAt) }
     return next.nanoseconds == .max ? nil : next
   }
 }

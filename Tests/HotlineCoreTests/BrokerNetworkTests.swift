@@ -10,6 +10,15 @@ import Testing
     #expect(fixture.deadline(at: 4_000) == [.closeConnection(1, .pongTimeout), .dial(2, 0)])
   }
 
+  @Test func aNetworkThatKeepsChangingKeepsNothingDead() {
+    var fixture = BrokerFixture.warm()
+    for instant in [1_000, 2_000, 3_000] {
+      #expect(fixture.networkChanged(at: instant).count == 1)
+    }
+    #expect(fixture.pass(to: 3_999) == [])
+    #expect(fixture.pass(to: 4_000) == [.closeConnection(1, .pongTimeout), .dial(2, 0)])
+  }
+
   @Test func anIdleConnectionThatAnswersIsKept() {
     var fixture = BrokerFixture.warm()
     fixture.networkChanged(at: 1_000)

@@ -317,6 +317,30 @@ import Testing
     #expect(fixture.pass(to: 60_000) == [.dial(5, 0)])
   }
 
+  @Test func whoeverAsksForMorePatienceThanThereIsIsGivenUpWithoutAnotherDial() {
+    var fixture = BrokerFixture { $0.connectionsMax = 1 }
+    fixture.start()
+    fixture.ask("a")
+    fixture.closed(1, .upgrade(429, retryAfter: .seconds(90)), at: 1_000)
+    #expect(fixture.pass(to: 30_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
+    let error = failure(.upstreamUnavailable, origin: .upstream, retryable: true, status: 429)
+    #expect(
+      fixture.pass(to: 31_000) == [.finish(1, error, done(.error, queued: 31_000, total: 31_000))])
+    #expect(
+      fixture.ask("b") == [.accept(2, madeID: nil), .finish(2, error, done(.error))])
+    #expect(fixture.pass(to: 90_999) == [])
+    #expect(fixture.pass(to: 91_000) == [.dial(2, 0)])
+  }
+
+  @Test func whoeverAsksForAsMuchPatienceAsThereIsIsAskedOnceMore() {
+    var fixture = BrokerFixture { $0.connectionsMax = 1 }
+    fixture.start()
+    fixture.ask("a")
+    fixture.closed(1, .upgrade(429, retryAfter: .seconds(30)), at: 1_000)
+    #expect(fixture.pass(to: 30_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
+    #expect(fixture.pass(to: 31_000) == [.dial(2, 0)])
+  }
+
   @Test func halfAMinuteOfFailuresOpensTheCircuit() {
     var fixture = BrokerFixture { $0.connectionsMax = 1 }
     fixture.start()

@@ -56,6 +56,17 @@ import Testing
     #expect(fixture.pass(to: 3_500) == [.closeConnection(2, .pongTimeout), .dial(4, 0)])
   }
 
+  @Test func onlyTheFirstSignOfLifeIsNews() {
+    var fixture = running(max: 3)
+    fixture.heard(2, at: 2_999)
+    #expect(!fixture.isSignAwaited)
+    fixture.closed(1, .reset, at: 3_000)
+    fixture.heard(2, at: 3_010)
+    #expect(fixture.isSignAwaited)
+    fixture.heard(2, at: 3_011)
+    #expect(!fixture.isSignAwaited)
+  }
+
   @Test func whatWasHeardAtTheInstantOfTheLossIsBelieved() {
     var fixture = running()
     fixture.heard(2, at: 3_000)

@@ -15,7 +15,7 @@ import Testing
   @Test mutating func aMissingPongIsDeathAtTheTimeoutNotBefore() {
     _ = keepalive.deadlineReached(at: t(25_000))
     #expect(keepalive.deadlineReached(at: t(34_999)) == nil)
-    #expect(keepalive.deadlineReached(at: t(35_000)) == .dead)
+    #expect(keepalive.deadlineReached(at: t(35_000)) == .dead(after: .seconds(10)))
     #expect(keepalive.nextDeadline == nil)
   }
 

@@ -68,8 +68,10 @@ import Testing
   private func expected(_ stage: Stage, _ input: Input) -> Answer {
     let heard = Keepalive.State.quiet(pingAt: t(55_000))
     let probed = Keepalive.State.awaitingPong(giveUpAt: t(33_000))
+    let dead = Keepalive.Verdict.dead(after: .seconds(10))
     switch (stage, input) {
-    case (.quiet, .early), (.quiet, .limits): return Answer(nil, .quiet(pingAt: t(25_000)))
+    case (.quiet, .early): return Answer(nil, .quiet(pingAt: t(25_000)))
+    case (.quiet, .limits): return Answer(nil, .quiet(pingAt: t(1_000)))
     case (.quiet, .due):
       return Answer(.sendPing(id: 1), .awaitingPong(giveUpAt: t(35_000)))
     case (.quiet, .heard), (.quiet, .pong), (.quiet, .anotherPong), (.awaitingPong, .heard),
@@ -78,7 +80,7 @@ import Testing
     case (.quiet, .probe): return Answer(.sendPing(id: 1), probed)
     case (.awaitingPong, .early), (.awaitingPong, .limits):
       return Answer(nil, .awaitingPong(giveUpAt: t(35_000)))
-    case (.awaitingPong, .due): return Answer(.dead, .dead)
+    case (.awaitingPong, .due): return Answer(dead, .dead)
     case (.awaitingPong, .pong): return Answer(nil, heard, roundTrip: .seconds(5))
     case (.awaitingPong, .probe): return Answer(.sendPing(id: 2), probed)
     case (.dead, .pong): return Answer(nil, .dead, roundTrip: .seconds(5))
@@ -103,21 +105,31 @@ import Testing
     }
   }
 
-  @Test func otherLimitsCountFromTheNextThingHeardOrPingOn() {
+  @Test func anotherIntervalCountsFromWhatWasHeardLast() {
     var keepalive = Stage.quiet.keepalive
-    keepalive.limits(interval: .seconds(1), timeout: .seconds(2))
-    #expect(keepalive.deadlineReached(at: t(24_999)) == nil)
-    #expect(keepalive.deadlineReached(at: t(25_000)) == .sendPing(id: 1))
-    #expect(keepalive.nextDeadline == t(27_000))
-    keepalive.heard(at: t(26_000))
-    #expect(keepalive.nextDeadline == t(27_000))
+    keepalive.heard(at: t(3_000))
+    keepalive.limits(interval: .seconds(20), timeout: .seconds(2))
+    #expect(keepalive.deadlineReached(at: t(22_999)) == nil)
+    #expect(keepalive.deadlineReached(at: t(23_000)) == .sendPing(id: 1))
+    #expect(keepalive.nextDeadline == t(25_000))
+    keepalive.limits(interval: .seconds(20), timeout: .seconds(9))
+    #expect(keepalive.nextDeadline == t(25_000))
   }
 
   @Test func anUnansweredProbeIsDeathAtItsOwnLimit() {
     var keepalive = Stage.quiet.keepalive
     #expect(keepalive.probe(within: .seconds(3), at: t(1_000)) == 1)
     #expect(keepalive.deadlineReached(at: t(3_999)) == nil)
-    #expect(keepalive.deadlineReached(at: t(4_000)) == .dead)
+    #expect(keepalive.deadlineReached(at: t(4_000)) == .dead(after: .seconds(3)))
+  }
+
+  @Test func askingAgainGivesNoMoreTime() {
+    var keepalive = Stage.quiet.keepalive
+    #expect(keepalive.probe(within: .seconds(3), at: t(1_000)) == 1)
+    #expect(keepalive.probe(within: .seconds(3), at: t(2_000)) == 2)
+    #expect(keepalive.nextDeadline == t(4_000))
+    #expect(keepalive.probe(within: .seconds(1), at: t(2_500)) == 3)
+    #expect(keepalive.deadlineReached(at: t(3_500)) == .dead(after: .milliseconds(2_500)))
   }
 }
 

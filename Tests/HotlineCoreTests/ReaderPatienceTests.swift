@@ -21,16 +21,18 @@ import Testing
     patience.unreadBytes(unread, isAlone: isAlone, isOverMemory: isOverMemory, limits: limits)
   }
 
-  static let states: [ReaderPatience.State] = [.fresh, .wanted, .holding, .spent]
-
-  @Test(arguments: states) func whatFitsCountsAsItIs(in state: ReaderPatience.State) {
+  @Test(arguments: ReaderPatience.State.allCases) func whatFitsCountsAsItIs(
+    in state: ReaderPatience.State
+  ) {
     var patience = patience(state)
     #expect(count(99, &patience) == 99)
     #expect(count(0, isOverMemory: true, &patience) == 0)
     #expect(patience.state == state)
   }
 
-  @Test(arguments: states) func besideOthersNobodyHasPatience(in state: ReaderPatience.State) {
+  @Test(arguments: ReaderPatience.State.allCases) func besideOthersNobodyHasPatience(
+    in state: ReaderPatience.State
+  ) {
     var patience = patience(state)
     #expect(count(100, isAlone: false, &patience) == 100)
     #expect(
@@ -58,7 +60,7 @@ import Testing
     #expect(fresh.state == .wanted)
   }
 
-  @Test(arguments: states) func aServerIsHeldUpAtTheEndOfTheReadThatWantsIt(
+  @Test(arguments: ReaderPatience.State.allCases) func aServerIsHeldUpAtTheEndOfTheReadThatWantsIt(
     in state: ReaderPatience.State
   ) {
     var patience = patience(state)
@@ -66,13 +68,17 @@ import Testing
     #expect(patience.state == (state == .wanted ? .holding : state))
   }
 
-  @Test(arguments: states) func timeRunsOutForWhoIsHeldUp(in state: ReaderPatience.State) {
+  @Test(arguments: ReaderPatience.State.allCases) func timeRunsOutForWhoIsHeldUp(
+    in state: ReaderPatience.State
+  ) {
     var patience = patience(state)
     patience.timeRanOut()
     #expect(patience.state == (state == .holding ? .spent : state))
   }
 
-  @Test(arguments: states) func whoHasCaughtUpFindsPatienceAgain(in state: ReaderPatience.State) {
+  @Test(arguments: ReaderPatience.State.allCases) func whoHasCaughtUpFindsPatienceAgain(
+    in state: ReaderPatience.State
+  ) {
     var patience = patience(state)
     #expect(patience.released() == (state == .holding))
     #expect(patience.state == .fresh)
