@@ -76,7 +76,6 @@ enum Occurrence {
   /// The client uses the id of a request that has just ended again.
   case clientRepeats(ClientNumber, RequestID)
   case networkChanges
-  case probeIsOver(ConnectionNumber, probedAt: Int64)
   /// And wakes up.
   case machineSleeps
   case reload

@@ -26,44 +26,14 @@ extension Simulation {
     guard violation == nil, !isStopped else { return }
     forgetFailures()
     let open = present.filter { connections[$0]?.isOpenToCore == true }
-    let idle = open.filter { connections[$0]?.isBusy == false }
     let instant = instant
+    isChangingNetwork = true
     feed("the network has changed") { broker in
       let actions = broker.networkChanged(at: instant)
       self.checkProbes(of: open, in: actions)
       return actions
     }
-    for number in open.sorted() {
-      guard let connection = connections[number] else { continue }
-      let limits = scenario.upstreams[connection.upstream.rawValue].limits
-      var limit = limits.pongTimeout
-      if idle.contains(number) { limit = min(limit, limits.probeTimeout) }
-      connections[number]?.probedAt = now
-      agenda.plan(
-        .probeIsOver(number, probedAt: now),
-        at: now + limit.nanoseconds + scenario.timerLateMax + 1)
-    }
-  }
-
-  private func checkProbes(of open: Set<ConnectionNumber>, in actions: [Action]) {
-    var handled: Set<ConnectionNumber> = []
-    for action in actions {
-      switch action {
-      case .sendPing(let number, _), .closeConnection(let number, _): handled.insert(number)
-      default: break
-      }
-    }
-    if let number = open.subtracting(handled).min() {
-      complain("no probe of C\(number.rawValue) after a change of the network")
-    }
-  }
-
-  /// A connection that was dead when it was probed has been found dead.
-  func checkProbe(of number: ConnectionNumber, _ probedAt: Int64) {
-    guard let connection = connections[number], connection.isOpenToCore, !connection.hasSlept,
-      connection.probedAt == probedAt, let silentAt = connection.silentAt, silentAt < probedAt
-    else { return }
-    complain("C\(number.rawValue) was dead when it was probed and counts as open")
+    isChangingNetwork = false
   }
 
   /// Earlier failures say nothing of what a dial would meet now.
@@ -100,7 +70,6 @@ extension Simulation {
     let before = scenario.upstreams
     let reloads = scenario.reload(&second)
     let limits = scenario.limits
-    leastWaitTimeout = min(leastWaitTimeout, limits.waitTimeout)
     while dials.count < reloads.count { addUpstream() }
     for index in memories.indices { memories[index].limit(to: limits.affinityEntriesMax) }
     forgetFailures()
@@ -120,7 +89,10 @@ extension Simulation {
 
   private func markOutdated(_ before: [UpstreamSettings], _ reloads: [UpstreamReload]) {
     for number in present {
-      guard let index = connections[number]?.upstream.rawValue else { continue }
+      guard let connection = connections[number] else { continue }
+      let index = connection.upstream.rawValue
+      let interval = reloads[index].settings.limits.pingInterval.nanoseconds
+      connections[number]?.pingDueAt = max(now, connection.heardAt + interval)
       if reloads[index].needsNewConnections, connections[number]?.outdatedAt == nil {
         connections[number]?.outdatedAt = step
       }

@@ -44,7 +44,7 @@ extension Simulation {
   /// What may be taken off a limit, so that connections do not age together.
   private static let jitterPermille: Int64 = 25
 
-  private func shortest(_ limit: Duration) -> Int64 {
+  func shortest(_ limit: Duration) -> Int64 {
     limit.nanoseconds / 1000 * (1000 - Self.jitterPermille)
   }
 

@@ -5,6 +5,8 @@ struct DialHistory {
   var lastFailureAt: Int64?
   var lastStatus: Int?
   var notBefore: Int64 = 0
+  /// The same, whatever has opened since: the server may have asked after the dial of that began.
+  var askedUntil: Int64 = 0
   /// Instants of the latest dials that were made while no request was open.
   var idleDials: [Int64] = []
   var lastRequestAt: Int64 = 0
@@ -35,6 +37,7 @@ struct DialHistory {
   mutating func forget() {
     lastFailureAt = nil
     notBefore = 0
+    askedUntil = 0
     failingSince = nil
     failingSurelySince = nil
     unprovenCount = 0
@@ -115,6 +118,7 @@ extension Simulation {
     dial.lastFailureAt = now
     dial.troubledAt = now
     dial.notBefore = max(dial.notBefore, now + asked)
+    dial.askedUntil = max(dial.askedUntil, now + asked)
     dial.words = [failure]
     let after = limits.circuitAfter.nanoseconds
     let mayOpen =
@@ -132,6 +136,34 @@ extension Simulation {
     }
     dial.isSurelyOpen = mustOpen
     dials[index] = dial
+  }
+
+  /// A server that asks to be left alone for long is given up when it may have been failing for
+  /// long enough, though nothing is dialled then; that it has been is sure when the timer comes.
+  func noteWaitingInVain(isSure: Bool = false) {
+    for index in dials.indices where !dials[index].isSurelyOpen {
+      let after = scenario.upstreams[index].limits.circuitAfter.nanoseconds
+      func isDue(_ since: Int64?, askedUntil: Int64) -> Bool {
+        since.map { now >= $0 + after && askedUntil > $0 + after } ?? false
+      }
+      let dial = dials[index]
+      guard isDue(dial.failingSince, askedUntil: dial.askedUntil), !hasOpen(index),
+        !isDialing(index), let troubledAt = dial.troubledAt
+      else { continue }
+      if dial.mayBeOpenSince == nil {
+        dials[index].mayBeOpenSince = now
+        dials[index].probeAt = troubledAt + .seconds(60)
+        dials[index].probeStep = .seconds(120)
+      }
+      dials[index].isSurelyOpen =
+        isSure && isDue(dial.failingSurelySince, askedUntil: dial.notBefore)
+    }
+  }
+
+  private func isDialing(_ index: Int) -> Bool {
+    present.contains { number in
+      connections[number].map { $0.upstream.rawValue == index && $0.isDialing } ?? false
+    }
   }
 
   /// Something that the core may count as a failure to connect: the end of a connection that has
@@ -212,10 +244,7 @@ extension Simulation {
       guard !scenario.isRemoved[index], !hasOpen(index),
         now >= max(dials[index].probeAt, dials[index].notBefore)
       else { continue }
-      let isDialing = present.contains { number in
-        connections[number].map { $0.upstream.rawValue == index && $0.isDialing } ?? false
-      }
-      if !isDialing { complain("no probe is made, though it is due") }
+      if !isDialing(index) { complain("no probe is made, though it is due") }
     }
   }
 }

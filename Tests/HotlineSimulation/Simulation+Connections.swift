@@ -39,7 +39,7 @@ extension Simulation {
       if connection.isBusy {
         complain("C\(number.rawValue) is closed for \(reason.rawValue) in the middle of a response")
       }
-      if reason != .surplus { checkRotation(connection) }
+      if reason == .surplus { checkShrinking(connection) } else { checkRotation(connection) }
     case .abandoned, .abandonedTimeout, .steered, .errorInResponse, .reloaded:
       if let wanted {
         complain("C\(number.rawValue) is closed while \(describe(wanted)) runs there")
@@ -53,10 +53,7 @@ extension Simulation {
       if reason == .abandoned, limits.cancel == .drain, !connection.isMarred {
         complain("C\(number.rawValue) is dropped, though cancel is drain")
       }
-    case .pongTimeout:
-      if !connection.isSilent, !connection.hasSlept {
-        complain("a live connection is closed for a missing pong")
-      }
+    case .pongTimeout: checkGivenUp(connection)
     case .refusedByServer:
       if let wanted, let attempt = requests[wanted]?.attempts.last, attempt.isBegun {
         complain("C\(number.rawValue) is closed while \(describe(wanted)) is answered there")

@@ -33,7 +33,7 @@ extension Simulation {
       noteComplaint(message, on: connection)
       learn(message, on: number)
     }
-    connections[number]?.heardAt = now
+    noteHeard(number)
     atHand = .message(number, message)
     connections[number]?.hasSlept = false
     let instant = instant
@@ -98,7 +98,7 @@ extension Simulation {
     guard let connection = connections[number], connection.isOpenToCore, !connection.isCut,
       !connection.isSilent, !holdsBack(.piecesArrive(number), on: connection)
     else { return }
-    connections[number]?.heardAt = now
+    noteHeard(number)
     let instant = instant
     feed("C\(number.rawValue) says a piece of something") {
       $0.bytesHeard(on: number, of: connection.upstream, at: instant)
@@ -111,7 +111,7 @@ extension Simulation {
       !connection.isSilent, !holdsBack(.pongArrives(number, id: id), on: connection)
     else { return }
     let instant = instant
-    connections[number]?.heardAt = now
+    noteHeard(number)
     connections[number]?.hasSlept = false
     feed("C\(number.rawValue) answers ping \(id)") {
       _ = $0.bytesHeard(on: number, of: connection.upstream, at: instant)
@@ -127,6 +127,7 @@ extension Simulation {
     if !connection.closeIsAsked { noteEnding(of: connection, failure) }
     connections[number]?.state = .gone
     connections[number]?.isCut = true
+    mayHaveReturned = true
     present.remove(number)
     if !connection.closeIsAsked {
       if connection.isDialing {
@@ -200,18 +201,12 @@ extension Simulation {
     planDial(number, of: upstream)
   }
 
-  private func ping(_ number: ConnectionNumber, _ id: UInt64) {
-    guard connections[number]?.isOpenToCore == true else {
-      return complain("a ping on C\(number.rawValue), which is not open")
-    }
-    agenda.plan(.pongArrives(number, id: id), at: now + random.time(1000, .milliseconds(150)))
-  }
-
   private func close(_ number: ConnectionNumber, _ reason: CloseReason) {
     checkClose(number, reason)
     if reason == .abandoned, let connection = connections[number] { noteDrop(of: connection) }
     if reason == .pongTimeout { connections[number]?.lostAt = now }
     connections[number]?.closeIsAsked = true
+    mayHaveReturned = true
     let failure = ConnectionFailure(.local, reason.rawValue)
     agenda.plan(
       .connectionEnds(number, failure), at: now + random.time(1000, .seconds(2)))
@@ -230,6 +225,7 @@ extension Simulation {
     requests[request]?.attempts.append(
       TrueRequest.Attempt(connection: number, lane: lane, isNamed: name != nil))
     requests[request]?.waitsAgainSince = nil
+    returned.remove(request)
     connections[number]?.lanes[lane].current = request
     connections[number]?.lanes[lane].giveUpAt = nil
     connections[number]?.lanes[lane].chainAt = nil

@@ -34,6 +34,7 @@ extension Simulation {
       }
       learnTerminal(on: number, lane, of: requests[current]?.attempts[index].responseID)
     case .error:
+      mayHaveReturned = true
       requests[current]?.errorIsTold = true
       let isLaneRefused =
         attempt.isNamed && connection.echo == .unknown && facts.errorParam == "stream_id"
@@ -49,6 +50,7 @@ extension Simulation {
         connections[number]?.isMarred = true
         connections[number]?.lanes[lane].isSpent = true
       }
+      connections[number]?.activeAt = now
       connections[number]?.lanes[lane].current = nil
     case .progress, .text, .notice, .unusable:
       break
@@ -88,6 +90,7 @@ extension Simulation {
   private func learnRefusal(on number: ConnectionNumber) {
     guard let lanes = connections[number]?.lanes else { return }
     connections[number]?.isMarred = true
+    mayHaveReturned = true
     for lane in lanes.indices {
       guard let current = lanes[lane].current, let request = requests[current],
         let attempt = request.attempts.last, attempt.connection == number, attempt.isHandedOver,
@@ -213,9 +216,10 @@ extension Simulation {
     switch error.code {
     case .timeout: isJust = isDue(request.deadline)
     case .queueTimeout:
-      let wait = request.attempts.isEmpty ? request.waitTimeout : leastWait(of: request)
-      let dueAt = request.arrivedAt + wait
-      isJust = !isRunning(request) && (request.attempts.isEmpty ? isDue(dueAt) : now >= dueAt)
+      isJust =
+        request.attempts.isEmpty
+        ? isDue(request.arrivedAt + request.waitTimeout)
+        : request.waitsAgainSince != nil && isDue(request.waitsAgainUntil)
     case .slowReader:
       isJust = isTooSlow(request)
     case .shuttingDown:
@@ -232,11 +236,6 @@ extension Simulation {
   /// The timer has come, no later than it does here.
   func isDue(_ instant: Int64) -> Bool {
     now >= instant && (now <= instant + scenario.timerLateMax || leaptAt >= instant)
-  }
-
-  /// What was sent again waits as long as a request that has just come.
-  private func leastWait(of request: TrueRequest) -> Int64 {
-    min(request.waitTimeout, leastWaitTimeout.nanoseconds)
   }
 
   private func checkCompletion(_ completion: Completion, of request: TrueRequest) {

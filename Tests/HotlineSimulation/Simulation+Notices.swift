@@ -28,8 +28,6 @@ extension Simulation {
       if since + scenario.limits.queuedNoticeAfter.nanoseconds <= now {
         complain("\(describe(request.number)) waits again without hotline.queued")
       }
-    } else {
-      requests[request.number]?.waitsAgainSince = now
     }
   }
 

@@ -28,7 +28,6 @@ extension Simulation {
     case .clientFloods(let client, let count): flood(by: client, count)
     case .clientRepeats(let client, let id): repeatAtOnce(id, by: client)
     case .networkChanges: changeNetwork()
-    case .probeIsOver(let connection, let probedAt): checkProbe(of: connection, probedAt)
     case .machineSleeps: sleep()
     case .reload: askForReload()
     case .configurationIsRead(let version): configurationIsRead(version)

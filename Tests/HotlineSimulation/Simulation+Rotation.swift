@@ -14,12 +14,57 @@ extension Simulation {
     }
     let ageEnd = connection.openedAt + limits.ageLimit.nanoseconds / 1000 * 975
     let idleEnd = connection.activeAt + limits.idleLimit.nanoseconds / 1000 * 975
+    if now < rotateAt(connection, limits) {
+      return complain("C\(connection.number.rawValue) is closed long before its time")
+    }
     if now < min(ageEnd, idleEnd), others < warm {
       return complain("C\(connection.number.rawValue) is closed before another took over")
     }
     // Servers are well and nobody asks for anything: it could have been replaced in time.
     if quietTally != nil, warm > 0, others == 0 {
       complain("C\(connection.number.rawValue) is closed for its age, and none is there instead")
+    }
+  }
+
+  /// When a connection that stays idle is replaced, at the earliest.
+  private func rotateAt(_ connection: SimulatedConnection, _ limits: UpstreamLimits) -> Int64 {
+    func lead(_ limit: Duration) -> Int64 { min(.seconds(30), (limit / 10).nanoseconds) }
+    return min(
+      connection.openedAt + shortest(limits.ageLimit) - lead(limits.ageLimit),
+      connection.activeAt + shortest(limits.idleLimit) - lead(limits.idleLimit))
+  }
+
+  /// An idle connection is closed as one too many: after `shrink_after`, unless there are more than
+  /// there may be.
+  func checkShrinking(_ connection: SimulatedConnection) {
+    let limits = scenario.upstreams[connection.upstream.rawValue].limits
+    let living = present.compactMap { connections[$0] }
+      .count { $0.upstream == connection.upstream && $0.isLiving }
+    if now < connection.activeAt + limits.shrinkAfter.nanoseconds, living <= limits.connectionsMax {
+      complain("C\(connection.number.rawValue) is closed before shrink_after")
+    }
+  }
+
+  /// What is idle is not kept beyond its age, nor what is one too many beyond `shrink_after`.
+  func checkAges() {
+    for (index, settings) in scenario.upstreams.enumerated() {
+      let limits = settings.limits
+      let isAwaited = open.contains { number in
+        requests[number].map { $0.spec.upstream.rawValue == index && !isRunning($0) } ?? false
+      }
+      guard !isAwaited else { continue }
+      let idle = present.compactMap { connections[$0] }.filter {
+        $0.upstream.rawValue == index && $0.isOpenToCore && !$0.isConfused && !$0.isBusy
+      }
+      let old = idle.first { connection in
+        now >= connection.openedAt + limits.ageLimit.nanoseconds
+          || now >= connection.activeAt + limits.idleLimit.nanoseconds
+      }
+      if let old { return complain("C\(old.number.rawValue) is idle and kept beyond its age") }
+      let spare = idle.filter { !$0.mayBeRetiring && now < rotateAt($0, limits) }
+      guard spare.count > limits.connectionsWarm else { continue }
+      let surplus = spare.first { now >= $0.activeAt + limits.shrinkAfter.nanoseconds }
+      if let surplus { return complain("C\(surplus.number.rawValue) is one too many") }
     }
   }
 

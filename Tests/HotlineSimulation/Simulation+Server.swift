@@ -85,6 +85,7 @@ extension Simulation {
       connections[number]?.lanes[lane].busyUntil = now
     }
     connections[number]?.openedAt = now
+    noteHeard(number)
     connections[number]?.activeAt = now
     noteOpened(upstream.rawValue)
     tally.opened += 1

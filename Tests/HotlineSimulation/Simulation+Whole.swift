@@ -15,6 +15,12 @@ extension Simulation {
     checkMemory()
     for number in unwanted { checkUnwanted(number) }
     unwanted = []
+    noteReturned()
+    if !isStopped {
+      checkPings()
+      checkReturned()
+    }
+    mayHaveReturned = false
     if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.
     guard violation == nil, open.count < 16 || step % 8 == 0 else { return }
@@ -49,13 +55,15 @@ extension Simulation {
       guard let request = requests[number] else { continue }
       if request.deadline <= now { return complain("\(describe(number)) outlives its timeout") }
       checkNotice(of: request)
-      guard request.attempts.isEmpty else { continue }
-      if request.arrivedAt + request.waitTimeout <= now {
+      let waitsUntil =
+        request.attempts.isEmpty ? request.arrivedAt + request.waitTimeout : request.waitsAgainUntil
+      if !isRunning(request), waitsUntil <= now {
         return complain("\(describe(number)) outlives its wait")
       }
-      checkPatience(request)
+      if request.attempts.isEmpty { checkPatience(request) }
     }
     for number in present { checkAbandoned(number) }
+    checkAges()
     checkReplacements()
     checkProbesAreMade()
     if isTerminating, now >= terminationEndsAt {

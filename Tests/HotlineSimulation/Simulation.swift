@@ -61,6 +61,11 @@ package final class Simulation {
   var memoryAtHand = 0
   /// Requests that ended in this step, though their responses go on.
   var unwanted: [RequestNumber] = []
+  /// Requests that were sent and wait for another connection.
+  var returned: Set<RequestNumber> = []
+  /// In this step a connection may have been lost.
+  var mayHaveReturned = false
+  var pingedOutOfTurn: ConnectionNumber?
   /// By upstream.
   var memories: [ResponseMemory] = []
   /// By upstream: when unwanted responses were dropped lately.
@@ -70,6 +75,8 @@ package final class Simulation {
   var isDraining = false
   /// A reload is at hand.
   var isReloading = false
+  /// A change of the network is at hand.
+  var isChangingNetwork = false
   var commands: [CommandNumber: SimulatedCommand] = [:]
   var reloads = ReloadQueue()
   var reloadsAsked: [CommandNumber: ReloadAsked] = [:]
@@ -84,8 +91,6 @@ package final class Simulation {
   var servedKeys: [PromptCacheKey: ConnectionNumber] = [:]
   /// Their servers have shown that they know no lanes, and no reload came since.
   var laneless: Set<UpstreamIndex> = []
-  /// The least that has been in force at any time in this run.
-  var leastWaitTimeout: Duration
   var quietTally: Tally?
   var isStopped = false
   package internal(set) var tally = Tally()
@@ -135,7 +140,6 @@ package final class Simulation {
     self.random = random
     self.second = second
     self.scenario = scenario
-    leastWaitTimeout = scenario.limits.waitTimeout
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)
     for _ in scenario.upstreams { addUpstream() }
@@ -216,6 +220,7 @@ package final class Simulation {
   /// One step: an input to the core, its actions performed in order, everything checked.
   func feed(_ input: @autoclosure () -> String, _ call: (inout Broker) -> [Action]) {
     guard violation == nil, !isStopped else { return }
+    noteWaitingInVain()
     step += 1
     if isTraced { note("← \(input())") }
     let actions = call(&broker)
@@ -236,6 +241,7 @@ package final class Simulation {
     let instant = instant
     timer = nil
     for number in present { spendLanes(of: number) }
+    noteWaitingInVain(isSure: true)
     feed(name) { broker in
       let actions = broker.deadlineReached(at: instant)
       if actions.isEmpty { tally.emptyTimerCalls += 1 }

@@ -84,12 +84,16 @@ struct SimulatedConnection {
   var outdatedAt: Int?
   /// The clock has jumped since it was last heard.
   var hasSlept = false
-  var probedAt: Int64?
   /// How its server ended it, and the requests that would be lost again.
   var ending: ConnectionFailure?
   /// When it was lost, and when anything came from its server last.
   var lostAt: Int64?
   var heardAt: Int64 = 0
+  /// When it is pinged, if nothing is heard until then.
+  var pingDueAt: Int64 = 0
+  /// When it is given up, at the earliest and at the latest, if nothing is heard after the pings
+  /// that were sent since it was heard last.
+  var givenUp: (from: Int64, until: Int64)?
   var finalFor: Set<RequestNumber> = []
   /// The driver's, for the client whose response alone runs here.
   var patience = ReaderPatience()
@@ -190,8 +194,10 @@ struct TrueRequest {
   let position: ClosedRange<Int>
   /// Of its line, held until nothing can make the daemon send it again.
   var lineBytes = 0
-  /// When it was first seen to wait again.
+  /// When its connection was lost, or its server sent it elsewhere; nil while it runs.
   var waitsAgainSince: Int64?
+  /// How long it may wait for another.
+  var waitsAgainUntil: Int64 = 0
   /// The core could know who made what it continues when its turn came.
   var isRemembered = false
   var attempts: [Attempt] = []

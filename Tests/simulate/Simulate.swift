@@ -114,7 +114,20 @@ enum Simulate {
       }
       let survivors = trails.filter { $0.failure == nil }
       print("\(trails.count - survivors.count) of \(trails.count) planted faults found")
-      return survivors.isEmpty
+      guard arguments.fault == nil else { return survivors.isEmpty }
+      return try seedsAreNamedRightly() && survivors.isEmpty
+    }
+
+    private static func seedsAreNamedRightly() throws(Arguments.Complaint) -> Bool {
+      var areRight = true
+      for named in NamedSeed.all {
+        let simulation = Simulation(seed: named.seed)
+        try planted(named.fault) { simulation.run() }
+        guard simulation.violation == nil else { continue }
+        print("seed \(named.seed), a named one, does not find \(named.fault)")
+        areRight = false
+      }
+      return areRight
     }
   #else
     private static func planted(
