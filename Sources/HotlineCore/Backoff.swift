@@ -26,6 +26,9 @@ struct Backoff: Sendable {
       if PlantedFault.current == .dialsAtOnceAfterAFailure { return nil }
     #endif
     let isFresh = downSince.map { $0.duration(to: lastFailureAt) < Self.freshOutage } ?? false
+    #if HOTLINE_PLANTED_FAULTS
+      let isWanted = PlantedFault.current == .backsOffThoughSomebodyWaits ? false : isWanted
+    #endif
     let wait = isWanted || isFresh ? min(delay, Self.delayMin) : delay
     return max(lastFailureAt.advanced(by: wait), notBefore ?? lastFailureAt)
   }
@@ -39,7 +42,13 @@ struct Backoff: Sendable {
     let whole = min(step, Self.delayMax)
     // Half fixed, half random: never at once, never all clients together.
     delay = whole / 2 + whole / 2 * fraction
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .backsOffTooLong { delay = delay * 4 }
+    #endif
     guard let retryAfter else { return }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .forgetsRetryAfter { return }
+    #endif
     let asked = now.advanced(by: min(retryAfter, Self.retryAfterMax))
     notBefore = max(notBefore ?? asked, asked)
     askedAt = now
@@ -63,6 +72,12 @@ struct Backoff: Sendable {
   /// What the server has asked for since that connection's dial began still holds.
   mutating func opened(dialedAt: MonotonicInstant) {
     lastFailureAt = nil
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .forgetsANewerRetryAfter {
+        notBefore = nil
+        return
+      }
+    #endif
     if let askedAt, askedAt > dialedAt { return }
     notBefore = nil
   }

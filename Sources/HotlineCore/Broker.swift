@@ -299,6 +299,7 @@ package struct Broker: Sendable {
       counters.connectionsClosed[reason, default: 0] += 1
     }
     // What was closed just now may have been the last that kept the others waiting.
+    upstreams[index].pool.giveUpIfDue(at: now)
     return actions + balance + failHopeless(index, at: now)
   }
 

@@ -51,6 +51,12 @@ struct Circuit: Sendable {
     probeAfter = min(probeAfter * 2, Self.probeAfterMax)
   }
 
+  /// The server has asked to be left alone until an instant, which is later than requests may wait.
+  mutating func gaveUp(with error: HotlineError, until instant: MonotonicInstant) {
+    guard case .closed = state else { return }
+    state = .open(error: error, probeAt: instant)
+  }
+
   /// A connection opened; it may still turn out to be refused, so the step is kept.
   mutating func opened() {
     state = .closed

@@ -81,6 +81,12 @@
     case drainsALittleTooLong
     case drainsALittleTooShort
     case isALittleTooPatient
+    case probesALittleTooLong
+    case probesALittleTooShort
+    case waitsALittleTooShort
+    case runsALittleTooShort
+    case noticesALittleTooSoon
+    case readsAnUnwantedResponseTooShort
     // Refused for nothing.
     case oneClientTooFew
     case oneRequestTooFewOfAClient
@@ -107,6 +113,16 @@
     case forgetsToSuspect
     case forgetsWhatCameBack
     case waitsForAsLongAsItsServerLikes
+    case forgetsRetryAfter
+    case forgetsANewerRetryAfter
+    case backsOffThoughSomebodyWaits
+    case backsOffTooLong
+    // Dials that are due.
+    case forgetsADialThatIsDue
+    case neverGrows
+    case keepsOneTooFewWarm
+    case keepsOneTooManyWarm
+    case dialsOneAtATime
     // Clients that read slowly.
     case losesPatienceAtOnce
     case neverLosesPatience
@@ -137,6 +153,9 @@
       case .waitsALittleTooLong: limits.waitTimeout += .milliseconds(5)
       case .runsALittleTooLong: limits.requestTimeout += .milliseconds(5)
       case .noticesALittleTooLate: limits.queuedNoticeAfter += .milliseconds(5)
+      case .waitsALittleTooShort: limits.waitTimeout -= .milliseconds(5)
+      case .runsALittleTooShort: limits.requestTimeout -= .milliseconds(5)
+      case .noticesALittleTooSoon: limits.queuedNoticeAfter -= .milliseconds(5)
       case .drainsALittleTooLong: limits.shutdownTimeout += .milliseconds(5)
       case .drainsALittleTooShort: limits.shutdownTimeout -= .milliseconds(5)
       case .oneClientTooFew: limits.clientsMax -= 1
@@ -153,6 +172,9 @@
       case .oneConnectionTooMany: settings.limits.connectionsMax += 1
       case .oneDialTooMany: settings.limits.dialsMax += 1
       case .keepsNothingWarm: settings.limits.connectionsWarm = 0
+      case .keepsOneTooFewWarm:
+        settings.limits.connectionsWarm = max(0, settings.limits.connectionsWarm - 1)
+      case .keepsOneTooManyWarm: settings.limits.connectionsWarm += 1
       case .usesOneLaneTooMany:
         settings.limits.lanes = min(LaneName.countMax, settings.limits.lanes + 1)
       case .opensTheCircuitEarly: settings.limits.circuitAfter -= .seconds(1)
@@ -179,6 +201,9 @@
       case .shrinksALittleTooLate: limits.shrinkAfter += little
       case .shrinksALittleTooSoon: limits.shrinkAfter -= little
       case .isALittleTooPatient: limits.patience += little
+      case .probesALittleTooLong: limits.probeTimeout += little
+      case .probesALittleTooShort: limits.probeTimeout -= little
+      case .readsAnUnwantedResponseTooShort: limits.abandonedTimeout -= little
       default: break
       }
     }

@@ -192,6 +192,9 @@ struct UpstreamPool: Sendable {
 
   /// How many dials are wanted now, whether or not they may begin yet.
   private func dialsWanted(waiting: Int, at now: MonotonicInstant) -> Int {
+    #if HOTLINE_PLANTED_FAULTS
+      let waiting = PlantedFault.current == .neverGrows ? 0 : waiting
+    #endif
     // A probe is wanted though nothing else is: it finds out whether requests may wait again.
     if circuit.probeAt != nil, !hasOpenConnection, !isRemoved {
       return dialingCount == 0 ? 1 : 0
@@ -206,7 +209,13 @@ struct UpstreamPool: Sendable {
     let room = min(
       places - dialingCount - connections.readyCount,
       places + limits.connectionsMax - connections.livingCount)
-    let dialsMax = backoff.lastFailureAt != nil || distrustsOpenings ? 1 : limits.dialsMax
+    #if HOTLINE_PLANTED_FAULTS
+      let isCareful = PlantedFault.current == .dialsOneAtATime
+    #else
+      let isCareful = false
+    #endif
+    let dialsMax =
+      backoff.lastFailureAt != nil || distrustsOpenings || isCareful ? 1 : limits.dialsMax
     return max(0, min(wanted, room, dialsMax - dialingCount))
   }
 
@@ -292,6 +301,9 @@ struct UpstreamPool: Sendable {
   /// When the circuit opens though no dial fails until then: the server has asked to be left alone
   /// for longer than nothing but failures may last.
   private var circuitOpensAt: MonotonicInstant? {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .waitsForAsLongAsItsServerLikes { return nil }
+    #endif
     guard let downSince, circuit.error == nil, !hasOpenConnection, dialingCount == 0,
       let notBefore = backoff.notBefore
     else { return nil }
@@ -301,13 +313,13 @@ struct UpstreamPool: Sendable {
 
   /// Opens the circuit if nothing that is allowed could keep it closed.
   mutating func giveUpIfDue(at now: MonotonicInstant) {
+    guard let notBefore = backoff.notBefore, notBefore > now, !hasOpenConnection,
+      dialingCount == 0
+    else { return }
+    // What was open when the server asked has gone.
+    downSince = downSince ?? now
     guard let circuitOpensAt, now >= circuitOpensAt, let lastFailure else { return }
-    #if HOTLINE_PLANTED_FAULTS
-      if PlantedFault.current == .waitsForAsLongAsItsServerLikes { return }
-    #endif
-    // The time to the next dial counts from the last one.
-    circuit.failed(
-      with: lastingError(lastFailure), retryAfter: nil, at: backoff.lastFailureAt ?? now)
+    circuit.gaveUp(with: lastingError(lastFailure), until: notBefore)
   }
 
   private func lastingError(_ failure: ConnectionFailure) -> HotlineError {
@@ -329,7 +341,8 @@ struct UpstreamPool: Sendable {
     }
     backoff.succeeded(dialedAt: connection.dialedAt)
     circuit.succeeded()
-    lastFailure = nil
+    // What the server has asked for since still holds, and is what there is to say.
+    if backoff.notBefore == nil { lastFailure = nil }
   }
 
   /// Earlier failures say nothing of what a dial would meet now.
@@ -378,7 +391,14 @@ struct UpstreamPool: Sendable {
     }
     // A time to dial may have passed with an input that decides nothing, such as a pong.
     if dialsWanted(waiting: waiting, at: now) > 0 {
-      next = min(next, dialAt(waiting: waiting) ?? now)
+      let dialAt = dialAt(waiting: waiting) ?? now
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current != .forgetsADialThatIsDue || dialAt > now {
+          next = min(next, dialAt)
+        }
+      #else
+        next = min(next, dialAt)
+      #endif
     }
     if let circuitOpensAt { next = min(next, circuitOpensAt) }
     return next.nanoseconds == .max ? nil : next

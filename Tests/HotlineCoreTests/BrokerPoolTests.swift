@@ -332,6 +332,46 @@ import Testing
     #expect(fixture.pass(to: 91_000) == [.dial(2, 0)])
   }
 
+  @Test func whoeverAsksForALittleMoreIsAskedWhenThatIsOver() {
+    var fixture = BrokerFixture { $0.connectionsMax = 1 }
+    fixture.start()
+    fixture.ask("a")
+    fixture.closed(1, .upgrade(429, retryAfter: .seconds(31)), at: 1_000)
+    #expect(fixture.pass(to: 31_000).contains(where: \.isFinish))
+    #expect(fixture.pass(to: 31_999) == [])
+    #expect(fixture.pass(to: 32_000) == [.dial(2, 0)])
+  }
+
+  /// The only open connection goes while the server wants no new one.
+  @Test func whatIsLostWhileNothingMayBeDialledIsGivenUpToo() {
+    var fixture = BrokerFixture.warm {
+      $0.connectionsWarm = 2
+      $0.connectionsMax = 2
+    }
+    fixture.closed(2, .reset, at: 5_000)
+    fixture.closed(3, .upgrade(429, retryAfter: .seconds(600)), at: 6_000)
+    fixture.closed(1, .reset, at: 10_000)
+    fixture.ask("a")
+    #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
+    #expect(fixture.pass(to: 40_000).contains(where: \.isFinish))
+    #expect(fixture.pass(to: 605_999) == [])
+    #expect(fixture.pass(to: 606_000).first == .dial(4, 0))
+  }
+
+  /// One dial is refused while another, begun before, still succeeds.
+  @Test func anOpeningDoesNotUndoALaterRetryAfter() {
+    var fixture = BrokerFixture { $0.connectionsWarm = 2 }
+    fixture.start()
+    fixture.closed(2, .upgrade(429, retryAfter: .seconds(600)), at: 100)
+    fixture.opened(1, at: 200)
+    fixture.pass(to: 5_000)
+    fixture.closed(1, .reset, at: 10_000)
+    fixture.ask("a")
+    #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
+    #expect(fixture.pass(to: 40_000).contains(where: \.isFinish))
+    #expect(fixture.words.last?.hasSuffix("has been failing for long: HTTP 429") == true)
+  }
+
   @Test func whoeverAsksForAsMuchPatienceAsThereIsIsAskedOnceMore() {
     var fixture = BrokerFixture { $0.connectionsMax = 1 }
     fixture.start()

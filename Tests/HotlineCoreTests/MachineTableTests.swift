@@ -158,7 +158,7 @@ import Testing
   }
 
   enum Input: CaseIterable {
-    case failedBeforeTheProbe, failedAtTheProbe, askedForTime, opened, succeeded
+    case failedBeforeTheProbe, failedAtTheProbe, askedForTime, gaveUp, opened, succeeded
   }
 
   private let second = failure(.upstreamRejected, status: 404)
@@ -169,6 +169,7 @@ import Testing
     case .failedBeforeTheProbe: circuit.failed(with: second, retryAfter: nil, at: t(59_999))
     case .failedAtTheProbe: circuit.failed(with: second, retryAfter: nil, at: t(60_000))
     case .askedForTime: circuit.failed(with: second, retryAfter: .seconds(90), at: t(1_000))
+    case .gaveUp: circuit.gaveUp(with: second, until: t(90_000))
     case .opened: circuit.opened()
     case .succeeded: circuit.succeeded()
     }
@@ -182,6 +183,8 @@ import Testing
     case (.closed, .askedForTime), (.open, .askedForTime):
       .open(error: second, probeAt: t(91_000))
     case (.open, .failedBeforeTheProbe): .open(error: second, probeAt: t(60_000))
+    case (.closed, .gaveUp): .open(error: second, probeAt: t(90_000))
+    case (.open, .gaveUp): .open(error: Stage.first, probeAt: t(60_000))
     case (.open, .failedAtTheProbe): .open(error: second, probeAt: t(180_000))
     case (.closed, .opened), (.closed, .succeeded), (.open, .opened), (.open, .succeeded): .closed
     }
@@ -214,7 +217,7 @@ import Testing
   }
 
   enum Input: CaseIterable {
-    case nothing, failed, askedForTime, opened, succeeded
+    case nothing, failed, askedForTime, opened, succeeded, forget
   }
 
   private func answer(_ stage: Stage, _ input: Input) -> (dialAt: MonotonicInstant?, failures: Int)
@@ -226,6 +229,7 @@ import Testing
     case .askedForTime: backoff.dialFailed(retryAfter: .seconds(5), fraction: 1, at: t(100))
     case .opened: backoff.opened(dialedAt: t(0))
     case .succeeded: backoff.succeeded(dialedAt: t(0))
+    case .forget: backoff.forget()
     }
     return (backoff.dialAt(isWanted: false, downSince: nil), backoff.failures)
   }
@@ -235,7 +239,8 @@ import Testing
   ) -> (dialAt: MonotonicInstant?, failures: Int) {
     switch (stage, input) {
     case (.fresh, .nothing), (.fresh, .opened), (.fresh, .succeeded), (.failed, .succeeded),
-      (.askedForTime, .succeeded), (.openedSince, .succeeded):
+      (.askedForTime, .succeeded), (.openedSince, .succeeded), (.fresh, .forget),
+      (.failed, .forget), (.askedForTime, .forget), (.openedSince, .forget):
       (nil, 0)
     case (.fresh, .failed): (t(600), 1)
     case (.fresh, .askedForTime): (t(5_100), 1)

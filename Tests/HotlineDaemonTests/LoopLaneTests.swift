@@ -134,6 +134,21 @@ import Testing
     #expect(text(try one.readLines(2)).hasSuffix("y"))
   }
 
+  /// How long that may be follows from the configuration, which is another then.
+  @Test func aServerThatIsHeldUpGoesOnAtAReload() throws {
+    let (rig, one, _) = try running { $0.limits.bufferBytesMax = 1 << 20 }
+    let (end, giant) = (completed(2), delta(1, String(repeating: "x", count: 3 << 20)))
+    let small = delta(1, "y")
+    try rig.onLoop { daemon in
+      daemon.answer(end)
+      daemon.answer(giant, small)
+      #expect(daemon.link?.patience.state == .holding)
+    }
+    #expect(try rig.reload(LoopRig.file(rig.url)).contains("hotline.ok"))
+    try rig.onLoop { daemon in #expect(daemon.link?.patience.state == .spent) }
+    #expect(text(try one.readLines(2)).hasSuffix("y"))
+  }
+
   @Test func aServerThatEchoesNoLaneGetsOneRequestAtATime() throws {
     let rig = try LoopRig { $0.upstreams[0].limits.lanes = 4 }
     try rig.onLoop { $0.open() }

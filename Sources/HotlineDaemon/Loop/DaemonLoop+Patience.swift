@@ -28,10 +28,17 @@ extension DaemonLoop {
     link.handler?.pauseReading()
     link.holdTimer = eventLoop.assumeIsolated().scheduleTask(
       in: .nanoseconds(duration.wholeNanoseconds)
-    ) { [weak link] in
-      link?.patience.timeRanOut()
-      link?.handler?.resumeReading()
+    ) { [weak self, weak link] in
+      if let link { self?.endHold(of: link) }
     }
+  }
+
+  /// The server is read on, though the client has not caught up.
+  func endHold(of link: UpstreamLink) {
+    guard case .holding = link.patience.state else { return }
+    link.patience.timeRanOut()
+    link.holdTimer?.cancel()
+    link.handler?.resumeReading()
   }
 
   /// The client has caught up, or the request has ended.

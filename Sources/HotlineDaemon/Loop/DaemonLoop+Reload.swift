@@ -103,6 +103,8 @@ extension DaemonLoop {
     log.logLevel = new.logLevel
     ledger.limit = new.limits.memoryBytesMax
     for client in clients.values { client.lineBytesMax = new.limits.lineBytesMax }
+    // How long a server may be held up follows from how long its pong may take.
+    for link in links.values { endHold(of: link) }
     let isDrainEnding = broker.isDraining
     perform(broker.reloaded(limits: new.limits, upstreams: reloads, at: now))
     if isDrainEnding { log.info("the drain has ended: new requests are taken again") }

@@ -76,6 +76,8 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     let facts = event.facts
     let record = link.record(on: facts.lane)
     atHand = .event(event)
+    // What waits for a sign of life goes before what the event sets free.
+    let isAwaited = broker.bytesHeard(on: connection, of: link.upstream, at: now)
     let actions = broker.eventArrived(
       facts, on: connection, of: link.upstream,
       unreadBytes: unreadBytes(on: link, of: facts.lane), at: now)
@@ -83,6 +85,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
       logUnexpected(event, on: link)
     }
     perform(actions)
+    if isAwaited { perform(broker.deadlineReached(at: now)) }
     // Once its response has begun a request is never sent again; whether this event was believed to
     // be of it is known only now.
     if event.isOfResponse, let record, link.holds(record) { record.releaseLine() }
