@@ -6,6 +6,7 @@ extension Scenario {
     for index in upstreams.indices {
       upstreams[index].limits.lanes = random.pick([1, 1, 2, 3, 4, 16])
       upstreams[index].limits.cancel = random.pick([.drop, .drop, .drain])
+      upstreams[index].limits.probeTimeout = .milliseconds(random.pick([200, 1000, 3000]))
       drawManners(of: index, &random)
     }
     client.promptCacheKeys = random.pick([0, 0, random.below(500), 900])
@@ -60,6 +61,7 @@ extension Scenario {
     limits.bufferBytesMax = random.pick([100, 16 << 20])
     limits.affinityEntriesMax = random.pick([2, 4096])
     limits.interactiveWeight = random.pick([1, 3, 8])
+    limits.shutdownTimeout = .seconds(random.pick([1, 30]))
   }
 
   private mutating func reloadLimits(of index: Int, _ random: inout Chance) {
@@ -73,6 +75,10 @@ extension Scenario {
     limits.idleLimit = .seconds(random.pick([5, 200, 800]))
     limits.ageLimit = .seconds(random.pick([10, 600, 3300]))
     limits.shrinkAfter = .seconds(random.pick([1, 300]))
+    limits.pongTimeout = .milliseconds(random.pick([200, 2000, 10_000]))
+    limits.probeTimeout = .milliseconds(random.pick([200, 3000]))
+    limits.circuitAfter = .seconds(random.pick([3, 30]))
+    limits.abandonedTimeout = .seconds(random.pick([1, 60]))
     if random.oneIn(3) { limits.lanes = random.pick([1, 2, 16]) }
     upstreams[index].limits = limits
   }

@@ -36,6 +36,7 @@ extension Scenario {
     client = ClientTraits()
     client.pause = .milliseconds(150)
     activeNanoseconds = .seconds(40)
+    timerLateMax = .milliseconds(3)
     changes = Changes()
     for index in upstreams.indices {
       upstreams[index].limits.connectionsWarm = 1
@@ -44,6 +45,8 @@ extension Scenario {
       upstreams[index].limits.cancel = .drain
       upstreams[index].limits.idleLimit = .seconds(60)
       upstreams[index].limits.ageLimit = .seconds(random.pick([10, 15]))
+      // So that a pong comes when a replacement is due.
+      upstreams[index].limits.pingInterval = .milliseconds(1700)
       servers[index].outages = []
       servers[index].faults = Faults()
     }

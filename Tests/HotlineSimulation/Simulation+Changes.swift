@@ -75,6 +75,7 @@ extension Simulation {
     forgetFailures()
     markOutdated(before, reloads)
     laneless = []
+    endHoldsForReload()
     isReloading = true
     isDraining = false
     let instant = instant

@@ -4,9 +4,9 @@ import HotlineCore
 struct DialHistory {
   var lastFailureAt: Int64?
   var lastStatus: Int?
+  /// Until when the server has asked to be left alone, and when it did so last.
   var notBefore: Int64 = 0
-  /// The same, whatever has opened since: the server may have asked after the dial of that began.
-  var askedUntil: Int64 = 0
+  var askedAt: Int64 = 0
   /// Instants of the latest dials that were made while no request was open.
   var idleDials: [Int64] = []
   var lastRequestAt: Int64 = 0
@@ -37,7 +37,6 @@ struct DialHistory {
   mutating func forget() {
     lastFailureAt = nil
     notBefore = 0
-    askedUntil = 0
     failingSince = nil
     failingSurelySince = nil
     unprovenCount = 0
@@ -47,11 +46,12 @@ struct DialHistory {
     isExact = true
   }
 
-  mutating func opened(hasProof: Bool) {
+  /// What the server has asked for after the dial of what opened began still holds.
+  mutating func opened(dialedAt: Int64, hasProof: Bool) {
     if hasProof { unprovenCount = 0 }
     hasOpenedSinceFailure = true
     lastFailureAt = nil
-    notBefore = 0
+    if askedAt <= dialedAt { notBefore = 0 }
     if unprovenCount < 3 { failingSince = nil }
     failingSurelySince = nil
     mayBeOpenSince = nil
@@ -85,14 +85,14 @@ extension Simulation {
     dials[connection.upstream.rawValue].troubledAt.map { connection.openedAt >= $0 } ?? true
   }
 
-  func noteOpened(_ index: Int) {
+  func noteOpened(_ index: Int, dialedAt: Int64) {
     let hasProof = present.contains { number in
       connections[number].map {
         $0.upstream.rawValue == index && $0.isOpenToCore
           && $0.openedAt + .seconds(3) < timerCalledAt && hasProved($0)
       } ?? false
     }
-    dials[index].opened(hasProof: hasProof)
+    dials[index].opened(dialedAt: dialedAt, hasProof: hasProof)
   }
 
   /// The dial of a connection has failed.
@@ -117,8 +117,10 @@ extension Simulation {
     dial.lastStatus = failure.status
     dial.lastFailureAt = now
     dial.troubledAt = now
-    dial.notBefore = max(dial.notBefore, now + asked)
-    dial.askedUntil = max(dial.askedUntil, now + asked)
+    if failure.retryAfter != nil {
+      dial.notBefore = max(dial.notBefore, now + asked)
+      dial.askedAt = now
+    }
     dial.words = [failure]
     let after = limits.circuitAfter.nanoseconds
     let mayOpen =
@@ -143,20 +145,25 @@ extension Simulation {
   func noteWaitingInVain(isSure: Bool = false) {
     for index in dials.indices where !dials[index].isSurelyOpen {
       let after = scenario.upstreams[index].limits.circuitAfter.nanoseconds
-      func isDue(_ since: Int64?, askedUntil: Int64) -> Bool {
-        since.map { now >= $0 + after && askedUntil > $0 + after } ?? false
-      }
       let dial = dials[index]
-      guard isDue(dial.failingSince, askedUntil: dial.askedUntil), !hasOpen(index),
-        !isDialing(index), let troubledAt = dial.troubledAt
-      else { continue }
+      func isDue(_ since: Int64?) -> Bool {
+        since.map { now >= $0 + after && dial.notBefore > $0 + after } ?? false
+      }
+      guard isDue(dial.failingSince), !hasOpen(index), !isDialing(index) else { continue }
       if dial.mayBeOpenSince == nil {
         dials[index].mayBeOpenSince = now
-        dials[index].probeAt = troubledAt + .seconds(60)
-        dials[index].probeStep = .seconds(120)
+        dials[index].probeAt = dial.notBefore
       }
-      dials[index].isSurelyOpen =
-        isSure && isDue(dial.failingSurelySince, askedUntil: dial.notBefore)
+      dials[index].isSurelyOpen = isSure && isDue(dial.failingSurelySince)
+    }
+  }
+
+  /// Nothing is open and nothing may be dialled: that is as good as a failure.
+  func noteNothingOpen() {
+    for index in dials.indices
+    where dials[index].notBefore > now && !hasOpen(index) && !isDialing(index) {
+      dials[index].failingSince = dials[index].failingSince ?? now
+      dials[index].failingSurelySince = dials[index].failingSurelySince ?? now
     }
   }
 

@@ -13,8 +13,8 @@ extension Simulation {
       if now - failedAt < .milliseconds(250), !isWell {
         return complain("dialled at once after a failure")
       }
-      if now < dials[index].notBefore, !isWell { return complain("dialled before Retry-After") }
     }
+    if now < dials[index].notBefore { return complain("dialled before Retry-After") }
     checkProbe(of: index)
     guard open.isEmpty, now - dials[index].lastRequestAt > .seconds(60) else { return }
     dials[index].idleDials.removeAll { now - $0 > .seconds(60) }

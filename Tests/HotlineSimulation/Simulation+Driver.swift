@@ -194,7 +194,8 @@ extension Simulation {
     connections[number] = SimulatedConnection(
       number: number, upstream: upstream,
       lanesCount: laneless.contains(upstream)
-        ? 1 : scenario.upstreams[upstream.rawValue].limits.lanes)
+        ? 1 : scenario.upstreams[upstream.rawValue].limits.lanes,
+      dialedAt: now)
     present.insert(number)
     tally.dials += 1
     checkConnectionCountsWhileDialing(upstream)
@@ -265,6 +266,9 @@ extension Simulation {
   private func stop() {
     isStopped = true
     if !isTerminating { return complain("stop, though nobody asked for it") }
+    if now > terminationEndsAt + scenario.timerLateMax, leaptAt < terminationEndsAt {
+      return complain("stop later than shutdown_timeout")
+    }
     if let request = open.min() {
       complain("stop while \(describe(request)) has no last line")
     }

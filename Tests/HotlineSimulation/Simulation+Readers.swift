@@ -59,10 +59,22 @@ extension Simulation {
 
   func holdEnds(of number: ConnectionNumber, since: Int64) {
     guard connections[number]?.heldSince == since else { return }
+    endHold(of: number)
+    readHeld(of: number)
+  }
+
+  private func endHold(of number: ConnectionNumber) {
     connections[number]?.patience.timeRanOut()
     connections[number]?.heldSince = nil
     connections[number]?.wasHeld = true
-    readHeld(of: number)
+  }
+
+  /// How long a server may be held up follows from how long its pong may take.
+  func endHoldsForReload() {
+    for number in present.sorted() where connections[number]?.heldSince != nil {
+      endHold(of: number)
+      agenda.plan(.heldIsRead(number), at: now)
+    }
   }
 
   /// The client has caught up, its request has ended, or another runs beside it.

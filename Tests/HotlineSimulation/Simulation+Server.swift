@@ -87,7 +87,7 @@ extension Simulation {
     connections[number]?.openedAt = now
     noteHeard(number)
     connections[number]?.activeAt = now
-    noteOpened(upstream.rawValue)
+    noteOpened(upstream.rawValue, dialedAt: connections[number]?.dialedAt ?? now)
     tally.opened += 1
     let faults = faults(of: upstream)
     if scenario.servers[upstream.rawValue].greets {

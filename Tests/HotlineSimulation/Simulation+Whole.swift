@@ -21,6 +21,7 @@ extension Simulation {
       checkReturned()
     }
     mayHaveReturned = false
+    noteNothingOpen()
     if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.
     guard violation == nil, open.count < 16 || step % 8 == 0 else { return }
@@ -66,6 +67,7 @@ extension Simulation {
     checkAges()
     checkReplacements()
     checkProbesAreMade()
+    checkDialsAreMade()
     if isTerminating, now >= terminationEndsAt {
       return complain("the drain outlives shutdown_timeout")
     }

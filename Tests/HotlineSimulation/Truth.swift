@@ -62,6 +62,7 @@ struct SimulatedConnection {
 
   let number: ConnectionNumber
   let upstream: UpstreamIndex
+  let dialedAt: Int64
   var state = State.dialing
   /// The core asked to close it.
   var closeIsAsked = false
@@ -106,8 +107,9 @@ struct SimulatedConnection {
   var isIndulged = false
   var wasHeld = false
 
-  init(number: ConnectionNumber, upstream: UpstreamIndex, lanesCount: Int) {
+  init(number: ConnectionNumber, upstream: UpstreamIndex, lanesCount: Int, dialedAt: Int64) {
     self.number = number
+    self.dialedAt = dialedAt
     self.upstream = upstream
     lanes = Array(repeating: SimulatedLane(), count: lanesCount)
   }
