@@ -9,10 +9,7 @@ extension FuzzTarget {
     let sent = input.dropFirst()
     let whole = try decoded([sent], messageBytesMax: messageBytesMax)
     var chance = InputChance(input)
-    for pieces in [
-      sent.indices.map { sent[$0...$0] }, chance.pieces(sent, count: 2),
-      chance.pieces(sent, count: 4),
-    ] {
+    for pieces in chance.cuts(sent) {
       let split = try decoded(pieces, messageBytesMax: messageBytesMax)
       try hold(split == whole, "in \(pieces.count) pieces \(split), else \(whole)")
     }

@@ -7,15 +7,41 @@ extension FuzzTarget {
   package static let secret = "sk-test-0123456789abcdef"
 
   func checkUpgrade(_ answer: [UInt8]) throws(BrokenProperty) {
-    let whole = try answered([answer[...]])
+    let plain = try answered(answer, offersDeflate: false)
+    let offering = try answered(answer, offersDeflate: true)
+    // The offer makes a difference to one kind of answer: a 101 that names an extension.
+    let isOfTheOffer = offering.facts?.deflate != nil || offering.failure?.kind == .upgradeInvalid
+    try hold(isOfTheOffer || plain == offering, "\(plain), but with the offer \(offering)")
+    try hold(plain.facts == nil || plain == offering, "\(plain), but with the offer \(offering)")
+    guard let parameters = offering.facts?.deflate else { return }
+    try hold(plain.failure?.kind == .upgradeInvalid, "taken though not offered: \(plain)")
+    try checkParameters(parameters)
+  }
+
+  /// However an answer is cut, the same comes of it.
+  private func answered(
+    _ answer: [UInt8], offersDeflate: Bool
+  ) throws(BrokenProperty) -> Answered {
+    let whole = try answered([answer[...]], offersDeflate: offersDeflate)
     var chance = InputChance(answer)
-    for pieces in [
-      answer.indices.map { answer[$0...$0] }, chance.pieces(answer[...], count: 2),
-      chance.pieces(answer[...], count: 4),
-    ] {
-      let split = try answered(pieces)
+    for pieces in chance.cuts(answer[...]) {
+      let split = try answered(pieces, offersDeflate: offersDeflate)
       try hold(split == whole, "in \(pieces.count) pieces \(split), else \(whole)")
     }
+    return whole
+  }
+
+  /// Written down by the book, what was agreed on is the same.
+  private func checkParameters(_ parameters: DeflateParameters) throws(BrokenProperty) {
+    let bits = [parameters.serverMaxWindowBits, parameters.clientMaxWindowBits]
+    try hold(bits.allSatisfy { (8...15).contains($0) }, "\(parameters)")
+    let field =
+      "Sec-WebSocket-Extensions: permessage-deflate"
+      + (parameters.serverNoContextTakeover ? "; server_no_context_takeover" : "")
+      + (parameters.clientNoContextTakeover ? "; client_no_context_takeover" : "")
+      + "; server_max_window_bits=\(bits[0]); client_max_window_bits=\(bits[1])\r\n\r\n"
+    let again = try answered([Array((Seeds.accepted + field).utf8)[...]], offersDeflate: true)
+    try hold(again.facts?.deflate == parameters, "\(field) became \(again)")
   }
 
   /// What came of an answer.
@@ -26,8 +52,10 @@ extension FuzzTarget {
     var left = 0
   }
 
-  private func answered(_ pieces: [ArraySlice<UInt8>]) throws(BrokenProperty) -> Answered {
-    var exchange = try exchange()
+  private func answered(
+    _ pieces: [ArraySlice<UInt8>], offersDeflate: Bool
+  ) throws(BrokenProperty) -> Answered {
+    var exchange = try exchange(offersDeflate: offersDeflate)
     var result = Answered()
     var isWaiting = false
     for (index, piece) in pieces.enumerated() {
@@ -62,7 +90,7 @@ extension FuzzTarget {
     return result
   }
 
-  private func exchange() throws(BrokenProperty) -> UpgradeExchange {
+  private func exchange(offersDeflate: Bool) throws(BrokenProperty) -> UpgradeExchange {
     do {
       let headers = [
         try UpgradeHeader("Authorization", "Bearer \(Self.secret)", isSecret: true),
@@ -70,7 +98,7 @@ extension FuzzTarget {
       ]
       let request = UpgradeRequest(
         try UpstreamAddress(url: "wss://h/"), headers: headers,
-        nonce: Array("the sample nonce".utf8))
+        nonce: Array("the sample nonce".utf8), offersDeflate: offersDeflate)
       return UpgradeExchange(
         request, redactor: SecretRedactor(headers: headers), limits: UpgradeLimits())
     } catch {
@@ -79,7 +107,7 @@ extension FuzzTarget {
   }
 
   /// It may go into a log: one line, not long, and without the key.
-  private func checkShown(_ texts: [String?], bytesMax: Int) throws(BrokenProperty) {
+  func checkShown(_ texts: [String?], bytesMax: Int) throws(BrokenProperty) {
     for text in texts.compactMap(\.self) {
       try hold(text.utf8.count <= bytesMax, "a text of \(text.utf8.count) bytes")
       try hold(!text.contains(Self.secret), "the key is shown: \(text.debugDescription)")

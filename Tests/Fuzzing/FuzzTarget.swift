@@ -16,6 +16,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case inflate
   /// ``UpgradeExchange`` on what a server answers to the upgrade.
   case upgrade
+  /// ``ProxyConnect`` and ``ProxySOCKS`` on what a proxy answers to the wish for a tunnel.
+  case proxy
   /// ``UpstreamEnvelope`` on one message of a server.
   case envelope
 
@@ -28,6 +30,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .frames: try checkFrames(input)
     case .inflate: try checkInflate(input)
     case .upgrade: try checkUpgrade(input)
+    case .proxy: try checkProxy(input)
     case .envelope: try checkEnvelope(input)
     }
   }
@@ -41,6 +44,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .frames: Seeds.frames
     case .inflate: Seeds.deflated
     case .upgrade: Seeds.upgrades
+    case .proxy: Seeds.proxies
     case .envelope: Seeds.envelopes
     }
   }
@@ -53,6 +57,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .inflate: Seeds.deflatedWords
     case .message: Seeds.jsonWords + Seeds.messageWords
     case .upgrade: Seeds.upgradeWords
+    case .proxy: Seeds.upgradeWords + Seeds.proxyWords
     case .envelope: Seeds.jsonWords + Seeds.envelopeWords
     }
   }
@@ -64,7 +69,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .lines: 512
     case .frames: 2048
     case .inflate: 1024
-    case .upgrade: 24 << 10
+    case .upgrade, .proxy: 24 << 10
     }
   }
 }
@@ -99,6 +104,11 @@ struct InputChance {
   mutating func below(_ bound: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Int(truncatingIfNeeded: state >> 33) % bound
+  }
+
+  /// `bytes` as they may come from a network: one by one, in two pieces, in four.
+  mutating func cuts(_ bytes: ArraySlice<UInt8>) -> [[ArraySlice<UInt8>]] {
+    [bytes.indices.map { bytes[$0...$0] }, pieces(bytes, count: 2), pieces(bytes, count: 4)]
   }
 
   /// `bytes` in up to `count` pieces, some of them perhaps empty.

@@ -67,7 +67,8 @@ enum Seeds {
     [0x04, 0x01, 0x03, 1, 2, 3, 0x80, 0x02, 1, 2], [0x00, 0x81, 0x00, 0x81, 0x00],
   ]
 
-  private static let accepted =
+  /// A 101 without its end, for `the sample nonce`.
+  static let accepted =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 
@@ -77,6 +78,16 @@ enum Seeds {
     accepted + "Sec-WebSocket-Protocol: chat\r\n\r\n",
     accepted + "Sec-WebSocket-Protocol: other\r\n\r\n",
     accepted + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: ,permessage-deflate; server_no_context_takeover ;"
+      + "client_no_context_takeover;server_max_window_bits=\"1\\2\"; client_max_window_bits = 8\r\n"
+      + "Sec-WebSocket-Protocol: superchat\r\n\r\n\u{1}",
+    accepted + "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=16\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+      + "Sec-WebSocket-Extensions: x-webkit-deflate-frame; no_context_takeover\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: permessage-deflate; x=\"a\r\n\r\n",
+    accepted + "Sec-WebSocket-Extensions: ,\r\n\r\n",
     "HTTP/1.1 100 Continue\r\n\r\n" + accepted + "\r\n",
     String(repeating: "HTTP/1.1 100 C\r\n\r\n", count: 5),
     "HTTP/1.1 401 Unauthorized\r\nContent-Length: 30\r\n\r\nbad key \(FuzzTarget.secret)",
@@ -94,10 +105,39 @@ enum Seeds {
     #"HTTP/1.1 101 S\x0d\x0a"#, #"HTTP/1.1 401 U\x0d\x0a"#, #"HTTP/1.1 103 E\x0d\x0a\x0d\x0a"#,
     #"\x0d\x0a\x0d\x0a"#, #"Upgrade: websocket\x0d\x0a"#, #"Connection: Upgrade\x0d\x0a"#,
     #"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\x0d\x0a"#,
-    #"Sec-WebSocket-Protocol: chat\x0d\x0a"#, #"Transfer-Encoding: chunked\x0d\x0a"#,
+    #"Sec-WebSocket-Protocol: chat\x0d\x0a"#, "Sec-WebSocket-Extensions: permessage-deflate",
+    "; server_no_context_takeover", "; client_no_context_takeover", "; server_max_window_bits=",
+    "; client_max_window_bits=", #"=\"15\""#, #"\x0d\x0aSec-WebSocket-Extensions: "#,
+    #"Transfer-Encoding: chunked\x0d\x0a"#,
     #"Content-Length: 9\x0d\x0a"#, #"Retry-After: 9\x0d\x0a"#, #"\x0d\x0a5\x0d\x0a"#,
     #"0\x0d\x0a\x0d\x0a"#, FuzzTarget.secret, "sk-test-",
     #"Date: Sun, 06 Nov 1994 08:49:37 GMT\x0d\x0a"#, "Location: ", "Server: ", "X-Request-Id: ",
+  ]
+
+  /// A byte before each that chooses the proxy: 1 for SOCKS, 2 for credentials, 8 for a name.
+  static let proxies =
+    bytes([
+      "\u{0}HTTP/1.1 200 Connection established\r\n\r\ntunnel",
+      "\u{2}HTTP/1.0 200\r\nContent-Length: 5\r\n\r\n",
+      "\u{2}HTTP/1.1 100 C\r\n\r\nHTTP/1.1 204 F\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "\u{0}HTTP/1.1 407 P\r\nProxy-Authenticate: Basic realm=\"p\"\r\n\r\nwho are you?",
+      "\u{2}HTTP/1.1 407 P\r\nProxy-Authenticate: Negotiate, NTLM\r\nContent-Length: 0\r\n\r\n",
+      "\u{2}HTTP/1.1 401 U\r\n\r\nnot ann:\(FuzzTarget.secret)",
+      "\u{0}HTTP/1.1 403 Filtered\r\nContent-Length: 3\r\n\r\nno!",
+      "\u{0}HTTP/1.1 503 U\r\nRetry-After: 7\r\n\r\n", "\u{0}HTTP/1.1 302 F\r\n\r\n",
+      "\u{0}HTTP/1.1 101 S\r\n\r\n", "\u{0}SSH-2.0-x\r\n", "\u{0}\u{5}\u{0}",
+    ]) + [
+      [1, 5, 0, 5, 0, 0, 1, 127, 0, 0, 1, 4, 56, 0x54],
+      [3, 5, 2, 1, 0, 5, 0, 0, 4] + [UInt8](repeating: 0, count: 18),
+      [11, 5, 0, 5, 0, 0, 3, 2, 0x61, 0x62, 0, 80, 0x54, 0x55], [5, 5, 0xFF], [7, 5, 0xFF],
+      [1, 5, 2], [3, 5, 1], [3, 5, 2, 1, 1], [3, 4, 90], [9, 5, 0, 5, 2, 0, 1, 0, 0, 0, 0, 0, 0],
+      [9, 5, 0, 5, 5, 0, 1, 0], [1, 5, 0, 5, 0, 0, 9, 0], [1, 5, 0, 4, 0, 0, 1, 0],
+      [1, 5, 0, 5, 9, 0, 1, 0], Array("\u{1}HTTP/1.1 400 B\r\n\r\n".utf8),
+    ]
+  static let proxyWords = [
+    #"Proxy-Authenticate: Basic\x0d\x0a"#, #"HTTP/1.1 200 C\x0d\x0a\x0d\x0a"#,
+    #"HTTP/1.1 407 P\x0d\x0a"#, #"\x05\x00"#, #"\x05\x02\x01\x00"#, #"\x05\x00\x00\x01"#,
+    #"\x05\x00\x00\x03"#, #"\x05\x00\x00\x04"#,
   ]
 
   static let envelopes = bytes([

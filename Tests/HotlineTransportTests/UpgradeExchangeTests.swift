@@ -1,5 +1,6 @@
 import HotlineCore
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import HotlineTransport
@@ -51,6 +52,19 @@ struct UpgradeExchangeTests {
   @Test func acceptKeyIsThatOfTheStandard() {
     #expect(UpgradeExchange.acceptKey("dGhlIHNhbXBsZSBub25jZQ==") == Self.accept)
     #expect(base64(Self.nonce) == "dGhlIHNhbXBsZSBub25jZQ==")
+  }
+
+  /// An empty field must not pass for a digest that is not there.
+  @Test(arguments: ["", accept])
+  func whereSHA1IsForbiddenNoAnswerIsAcceptedAndThatIsSaid(accept: String) async {
+    await #expect(processExitsWith: .success) { [accept] in
+      try OpenSSLPolicy.forbidAllDigests()
+      #expect(UpgradeExchange.acceptKey("dGhlIHNhbXBsZSBub25jZQ==") == nil)
+      let answer = Self.good().replacing(Self.accept, with: accept)
+      let failure = try #require(try Self.failure(answer))
+      #expect(failure.kind == .upgradeInvalid)
+      #expect(failure.detail.contains("forbids SHA-1"), "\(failure)")
+    }
   }
 
   @Test func requestHasAllThatTheStandardAsksFor() throws {

@@ -106,9 +106,10 @@ final class UpstreamRig {
     let request = String(buffer: try sent())
     let line = request.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key: ") }
     let key = try #require(line).dropFirst("Sec-WebSocket-Key: ".count)
+    let accept = try #require(UpgradeExchange.acceptKey(String(key)))
     let field = extensions.map { "Sec-WebSocket-Extensions: \($0)\r\n" } ?? ""
     return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-      + "Sec-WebSocket-Accept: \(UpgradeExchange.acceptKey(String(key)))\r\n\(field)\r\n"
+      + "Sec-WebSocket-Accept: \(accept)\r\n\(field)\r\n"
   }
 
   func receive(_ text: String) throws { try receive(ByteBuffer(string: text)) }

@@ -29,7 +29,7 @@ package struct ProxyAddress: Hashable, Sendable, CustomStringConvertible {
   package let host: String
   package let isIPAddress: Bool
   package let port: Int
-  let credentials: ProxyCredentials?
+  package let credentials: ProxyCredentials?
 
   /// `http://HOST:PORT`, as messages name it: without user and password.
   package var description: String {
@@ -81,9 +81,9 @@ package struct ProxyAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// User and password of a proxy. It cannot be printed, not even by `dump`.
-struct ProxyCredentials: Hashable, Sendable {
-  let user: [UInt8]
-  let password: [UInt8]
+package struct ProxyCredentials: Hashable, Sendable {
+  package let user: [UInt8]
+  package let password: [UInt8]
 
   fileprivate init(
     userInfo: ArraySlice<UInt8>, _ kind: ProxyAddress.Kind
@@ -130,7 +130,7 @@ struct ProxyCredentials: Hashable, Sendable {
   }
 
   /// RFC 7617, 2.
-  var basic: String { base64(user + [0x3A] + password) }
+  package var basic: String { base64(user + [0x3A] + password) }
 
   /// What a proxy may say back, in any form.
   var secrets: [[UInt8]] { [user, password, Array(basic.utf8)] }
@@ -139,7 +139,7 @@ struct ProxyCredentials: Hashable, Sendable {
 extension ProxyCredentials: CustomStringConvertible, CustomDebugStringConvertible,
   CustomReflectable
 {
-  var description: String { "<secret>" }
-  var debugDescription: String { "<secret>" }
-  var customMirror: Mirror { Mirror(self, children: []) }
+  package var description: String { "<secret>" }
+  package var debugDescription: String { "<secret>" }
+  package var customMirror: Mirror { Mirror(self, children: []) }
 }

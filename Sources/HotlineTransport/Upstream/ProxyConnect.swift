@@ -2,14 +2,14 @@ import NIOCore
 
 /// Asks an HTTP proxy for a tunnel: CONNECT (RFC 9110, 9.3.6), with Basic authentication (RFC
 /// 7617).
-struct ProxyConnect: TunnelExchange {
+package struct ProxyConnect: TunnelExchange {
   private let target: String
   private let credentials: ProxyCredentials?
   private let redactor: SecretRedactor
   private var answer: HTTPAnswer
 
   /// - Parameter target: `HOST:PORT`, an IPv6 address in brackets.
-  init(
+  package init(
     to target: String, credentials: ProxyCredentials?, redactor: SecretRedactor,
     limits: UpgradeLimits
   ) {
@@ -19,14 +19,14 @@ struct ProxyConnect: TunnelExchange {
     answer = HTTPAnswer(accepted: 200...299, redactor: redactor, limits: limits)
   }
 
-  func begun() -> ByteBuffer {
+  package func begun() -> ByteBuffer {
     var out = ByteBuffer(string: "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n")
     if let credentials { out.writeString("Proxy-Authorization: Basic \(credentials.basic)\r\n") }
     out.writeString("\r\n")
     return out
   }
 
-  mutating func received(_ input: inout ByteBuffer) -> TunnelProgress {
+  package mutating func received(_ input: inout ByteBuffer) -> TunnelProgress {
     switch answer.received(&input) {
     case .incomplete: .incomplete
     case .awaitingBody: .awaitingBody
@@ -39,7 +39,7 @@ struct ProxyConnect: TunnelExchange {
     }
   }
 
-  mutating func ended() -> TunnelFailure? {
+  package mutating func ended() -> TunnelFailure? {
     answer.ended().map { head, refusal in failure(head, refusal) }
   }
 

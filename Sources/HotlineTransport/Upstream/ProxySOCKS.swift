@@ -1,9 +1,9 @@
 import NIOCore
 
 /// Asks a SOCKS proxy for a tunnel: version 5 (RFC 1928), with user and password (RFC 1929).
-struct ProxySOCKS: TunnelExchange {
+package struct ProxySOCKS: TunnelExchange {
   /// What the proxy is to connect to.
-  enum Target: Hashable {
+  package enum Target: Hashable {
     /// Looked up by the proxy; at most 255 bytes.
     case name(String)
     /// 4 or 16 bytes, and how they are written.
@@ -26,20 +26,20 @@ struct ProxySOCKS: TunnelExchange {
   private var state = State.method
   private var held = ByteBuffer()
 
-  init(to target: Target, port: Int, credentials: ProxyCredentials?) {
+  package init(to target: Target, port: Int, credentials: ProxyCredentials?) {
     self.target = target
     self.port = port
     self.credentials = credentials
   }
 
   /// Without credentials no method but "none" is offered, and with them either.
-  func begun() -> ByteBuffer {
+  package func begun() -> ByteBuffer {
     ByteBuffer(bytes: credentials == nil ? [5, 1, 0] : [5, 2, 0, 2])
   }
 
-  mutating func ended() -> TunnelFailure? { nil }
+  package mutating func ended() -> TunnelFailure? { nil }
 
-  mutating func received(_ input: inout ByteBuffer) -> TunnelProgress {
+  package mutating func received(_ input: inout ByteBuffer) -> TunnelProgress {
     switch state {
     case .method: return methodReceived(&input)
     case .authentication: return authenticationReceived(&input)

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Our side of the words by which a proxy is asked for a tunnel. Pure value; daemon loop.
-protocol TunnelExchange {
+package protocol TunnelExchange {
   /// What is said first.
   mutating func begun() -> ByteBuffer
   /// Consumes what the proxy said; what it leaves after `.open` is the server's.
@@ -10,7 +10,7 @@ protocol TunnelExchange {
   mutating func ended() -> TunnelFailure?
 }
 
-enum TunnelProgress: Hashable {
+package enum TunnelProgress: Hashable {
   case incomplete
   /// It will be no tunnel; the rest of why is waited for.
   case awaitingBody
@@ -20,8 +20,8 @@ enum TunnelProgress: Hashable {
 }
 
 /// Why there is no tunnel; completes "the proxy …". Sanitised, secrets struck out.
-struct TunnelFailure: Error, Hashable {
-  enum Kind: Hashable {
+package struct TunnelFailure: Error, Hashable {
+  package enum Kind: Hashable {
     /// Waiting will not heal it: credentials, a rule.
     case refused
     /// The proxy could not reach the server at this address; another may do.
@@ -30,11 +30,11 @@ struct TunnelFailure: Error, Hashable {
     case failed
   }
 
-  var kind: Kind
-  var detail: String
-  var retryAfter: Duration?
+  package var kind: Kind
+  package var detail: String
+  package var retryAfter: Duration?
 
-  init(_ kind: Kind, _ detail: String, retryAfter: Duration? = nil) {
+  package init(_ kind: Kind, _ detail: String, retryAfter: Duration? = nil) {
     self.kind = kind
     self.detail = detail
     self.retryAfter = retryAfter
