@@ -35,7 +35,7 @@ struct ConfigurationLoader: Sendable {
       options, in: surroundings, socketIsPassed: socketIsPassed)
     var upstreams = try Daemon.makeRuntimes(configuration, surroundings)
     for index in upstreams.indices {
-      upstreams[index].filesDigest = digest(upstreams[index].configuration.trustFiles)
+      upstreams[index].filesDigest = trustDigest(upstreams[index].configuration)
     }
     var warnings: [String] = []
     if let warning = descriptors?.apply(to: &configuration) { warnings.append(warning) }
@@ -47,12 +47,15 @@ struct ConfigurationLoader: Sendable {
     return Loaded(configuration: configuration, upstreams: upstreams, warnings: warnings)
   }
 
-  private func digest(_ files: [String]) -> Int {
-    guard !files.isEmpty else { return 0 }
+  private func trustDigest(_ upstream: UpstreamConfiguration) -> Int {
+    let (files, systemPaths) = (upstream.trustFiles, upstream.systemTrustPaths)
+    guard !files.isEmpty || !systemPaths.isEmpty else { return 0 }
     var hasher = Hasher()
     for file in files {
       hasher.combine(try? surroundings.readFile(file, Self.trustFileBytesMax).get())
     }
+    // There may be many files in these.
+    for path in systemPaths { hasher.combine(SmallFile.changedAt(path)) }
     return hasher.finalize()
   }
 }

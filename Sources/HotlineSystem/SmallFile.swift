@@ -30,6 +30,14 @@ package enum SmallFile {
     }
   }
 
+  /// When a file or a directory was last changed: nanoseconds since 1970, or nil where there is
+  /// none. Any thread; blocks on the disk.
+  package static func changedAt(_ path: String) -> Int64? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+  }
+
   struct OpenFile {
     var descriptor: Int32
     var mode: mode_t

@@ -88,8 +88,15 @@ struct UpstreamReport {
         + "\(integer(upstream["connections_warm"])) kept warm")
     list.append("requests", "\(integer(upstream["waiting"])) waiting")
     list.append("TLS", upstream["tls"].map(handshakes))
+    list.append("compression", upstream["saved_bytes"]?.number.flatMap(saved))
     list.append("last error", upstream["last_error"]?.string)
     return list.text(columns: StatusReport.columns, style)
+  }
+
+  /// Nothing where none is at work; messages that do not compress cost some bytes.
+  private func saved(_ bytes: Double) -> String? {
+    guard bytes != 0 else { return nil }
+    return Quantity.bytes(abs(bytes)) + (bytes > 0 ? " saved" : " lost")
   }
 
   private func handshakes(_ tls: JSONView) -> String {

@@ -9,7 +9,7 @@ import Testing
     + #""state":"running","upstreams":[{"name":"a","url":"wss://a.example/v1","#
     + #""proxy":"socks5h://proxy.example:1080","default":true,"#
     + #""state":"backoff","last_error":"refused\u001b[2J","tls":{"handshakes":9,"resumed":7},"#
-    + #""waiting":2,"connections_warm":1,"connections_max":8,"connections":["#
+    + #""saved_bytes":1234567,"waiting":2,"connections_warm":1,"connections_max":8,"connections":["#
     + #"{"number":7,"state":"busy","age_s":61,"idle_s":null,"rtt_ms":12.34,"requests":5,"#
     + #""lanes":16,"lanes_busy":3,"tls_version":"TLSv1.3","tls_resumed":true,"#
     + #""headers":{"openai-version":"old"}},{"number":12,"state":"ready","age_s":90000,"#
@@ -19,7 +19,8 @@ import Testing
     + #""idle_s":null,"rtt_ms":null,"requests":0,"lanes":1,"lanes_busy":0,"tls_version":null,"#
     + #""tls_resumed":null,"headers":{}}]},"#
     + #"{"name":"b","url":"ws://127.0.0.1:8080/","proxy":null,"default":false,"state":"ok","#
-    + #""last_error":null,"tls":null,"waiting":0,"connections_warm":0,"connections_max":1,"#
+    + #""last_error":null,"tls":null,"saved_bytes":0,"waiting":0,"connections_warm":0,"#
+    + #""connections_max":1,"#
     + #""connections":[]}],"queue":{"waiting":2,"max":1024},"clients":[{"number":3,"#
     + #""pid":12,"uid":1000,"command":"so\ncat","open_requests":1,"unread_bytes":2048}],"#
     + #""memory_bytes":1572864}"#
@@ -36,6 +37,7 @@ import Testing
       connections  3 of at most 8, 1 kept warm
       requests     2 waiting
       TLS          9 handshakes, 7 of them resumed (78 %)
+      compression  1.2 MiB saved
       last error   refused [2J
 
       CONNECTION  STATE    AGE   IDLE    RTT      REQUESTS  LANES  TLS
@@ -77,6 +79,11 @@ import Testing
 
   @Test func asJSONItIsTheDaemonsLine() {
     #expect(page(Self.line, "--json").output == Self.line + "\n")
+  }
+
+  @Test func whatCompressionCostsIsNoGain() {
+    let line = #"{"type":"hotline.status","upstreams":[{"saved_bytes":-2048}]}"#
+    #expect(page(line).output.contains("\n  compression  2.0 KiB lost\n"))
   }
 
   @Test func membersThatAreMissingOrStrangeAreBorne() {

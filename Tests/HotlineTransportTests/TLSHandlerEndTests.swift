@@ -28,12 +28,24 @@ import Testing
     #expect(peer.recorder.events == [.inactive])
   }
 
-  @Test func halfCloseIsRefused() throws {
+  @Test func closingTheInputAloneIsRefused() throws {
     let peer = try TLSHandlerPeer.opened()
     #expect(throws: ChannelError.operationUnsupported) {
-      try peer.channel.close(mode: .output).wait()
+      try peer.channel.close(mode: .input).wait()
     }
     #expect(peer.channel.isActive)
+  }
+
+  @Test func closingTheOutputSaysSoAndHandsOnNothingMore() throws {
+    let peer = try TLSHandlerPeer.opened()
+    try peer.channel.close(mode: .output).wait()
+    peer.takeOutbound().forEach(peer.server.receive)
+    #expect(peer.server.isEnded)
+    #expect((peer.write([1]).error as? ChannelError) == .ioOnClosedChannel)
+    peer.server.write([2])
+    peer.channel.pipeline.fireChannelRead(ByteBuffer(bytes: peer.server.takeOutput()))
+    #expect(!peer.recorder.events.contains(.read([2])))
+    #expect(peer.recorder.errors.isEmpty)
   }
 
   @Test func theServersCloseNotifyEndsTheChannelWithoutAnError() throws {

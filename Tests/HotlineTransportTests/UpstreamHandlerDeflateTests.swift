@@ -285,7 +285,7 @@ struct UpstreamHandlerDeflateTests {
       // The handler itself lives on.
       if endsByServer { try rig.receive(frame(.connectionClose, [])) } else { rig.handler.drop() }
       #expect(memory.blocks == 0)
-      #expect(rig.handler.bytesSaved == nil)
+      #expect(rig.handler.bytesSaved ?? 0 > 0)
     }
   }
 

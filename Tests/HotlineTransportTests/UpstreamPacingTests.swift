@@ -100,6 +100,41 @@ import Testing
   }
 }
 
+/// The last word to a server that is still talking.
+@Suite struct LingeringCloseTests {
+  /// A client that closes with this unread is reset, and what it said may be lost with that.
+  private static let more = RawFrame.bytes(0x81, [UInt8](repeating: 0x61, count: 200_000))
+
+  /// What is answered with which code.
+  private static let faults: [([UInt8], UInt16)] = [
+    (RawFrame.bytes(0x81, [0xFF]), 1007), (RawFrame.bytes(0xC1, []), 1002),
+    ([0x81, 127, 0, 0, 1, 0, 0, 0, 0, 0], 1009), (RawFrame.bytes(0x88, [0x03, 0xE8]), 1000),
+  ]
+
+  @Test(arguments: faults)
+  func isHeardAndTheConnectionEndsInOrder(bytes: [UInt8], code: UInt16) throws {
+    let pair = try UpstreamPacingTests.Pair(text: [0x61])
+    _ = try pair.read()
+    try pair.server.send(bytes + Self.more)
+    let frame = try #require(try pair.server.nextFrame())
+    #expect(frame.opcode == 8)
+    #expect(frame.payload.prefix(2).reduce(0) { $0 << 8 | UInt16($1) } == code)
+    try pair.wait(for: "the end for the daemon") { $0.failure != nil }
+    try pair.server.send(Self.more)
+    #expect(try pair.server.nextFrame() == nil, "more after the close frame")
+    #expect(!pair.server.wasReset)
+  }
+
+  @Test func lastsForSoManyBytesOnly() throws {
+    let pair = try UpstreamPacingTests.Pair(text: [0x61])
+    _ = try pair.read()
+    try pair.server.send(RawFrame.bytes(0xC1, []))
+    _ = try #require(try pair.server.nextFrame())
+    // 8 MiB are taken in; the buffers of two kernels and one read come on top.
+    #expect(throws: TestFailure.self) { for _ in 0..<200 { try pair.server.send(Self.more) } }
+  }
+}
+
 /// A server that is gone without a word.
 @Suite struct VanishedPeerTests {
   /// That the limit is 20 s is tested with the other options; to wait for it here is to no purpose.
@@ -114,6 +149,23 @@ import Testing
       }
       sender.handler?.send(OutboundMessage(ByteBuffer(string: "anybody there?")), token: 2)
     }
+    try expectTimeout(pair)
+  }
+
+  /// As the kernel has it (tcp(7)): what cannot be sent for want of a window is as good as lost.
+  @Test func aServerThatTakesNothingInTimeIsLostToo() throws {
+    let pair = try UpstreamPacingTests.Pair()
+    try pair.wait(for: "a full socket") { $0.handler?.context?.channel.isWritable == false }
+    try pair.ask { sender in
+      let options = sender.handler?.context?.channel.syncOptions
+      #expect(throws: Never.self) {
+        try options?.setOption(.tcpOption(TCPOptions.userTimeout), value: 300)
+      }
+    }
+    try expectTimeout(pair)
+  }
+
+  private func expectTimeout(_ pair: UpstreamPacingTests.Pair) throws {
     try pair.wait(for: "the end of the connection") { $0.failure != nil }
     let failure = try #require(try pair.ask(\.failure))
     #expect(failure.kind == .lost)

@@ -48,6 +48,15 @@ struct CompressionTests {
     #expect(statistics.violations.integer == 0)
     #expect(statistics.compressedMessagesReceived.integer == 9)
     #expect(statistics.compressedMessagesSent == statistics.messagesSent)
+    // What is counted survives its connection and a reload, and is shown to people.
+    try rig.simulator.command("drop all")
+    #expect(try rig.client().answer(to: #"{"type":"hotline.reload"}"#).kind == "hotline.ok")
+    let after = try rig.daemon.waitForStatus("another connection") { status in
+      status.readyConnections.contains { $0["number"] != connection["number"] }
+    }
+    #expect(after.readyConnections[0].saved_bytes.integer == 0)
+    #expect(after.upstreams[0].saved_bytes.integer == saved)
+    #expect(try rig.hotline(["status"]).output.contains("  compression  3."))
   }
 
   @Test(arguments: [("on", "off"), ("none", "auto")])
@@ -57,6 +66,7 @@ struct CompressionTests {
     let connection = try rig.daemon.waitUntilWarm().readyConnections[0]
     #expect(connection.deflate.bool == false)
     #expect(connection.saved_bytes == .null)
+    #expect(try !rig.hotline(["status"]).output.contains("compression"))
     let statistics = try rig.simulator.statistics()
     #expect(statistics.compressedMessagesReceived.integer == 0)
     #expect(statistics.compressedMessagesSent.integer == 0)

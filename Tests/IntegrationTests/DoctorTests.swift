@@ -32,7 +32,8 @@ struct DoctorTests {
       flags: [program == "hotline" ? "doctor" : "--doctor"])
     #expect(result.status == .exited(0), "\(result.output)")
     for words in [
-      "✓ configuration", "✓ key", "ends in ests", "✓ name", "127.0.0.1", "✓ tcp", "✓ tls",
+      "✓ configuration", "✓ key", "ends in ests", "✓ name", "127.0.0.1", "✓ tcp",
+      "connected to 127.0.0.1 port \(simulator.port)", "✓ tls",
       "TLSv1.3", "days left", "/CN=localhost", "✓ resumption", "took up", "✓ upgrade", "✓ grace",
       "✓ ping", "All is well.",
     ] {
@@ -97,7 +98,19 @@ struct DoctorTests {
     #expect(steps["grace"]?.outcome.string == "failed", "\(result.output)")
     #expect(steps["grace"]?.detail.string?.contains(words) == true, "\(result.output)")
     #expect(steps["grace"]?.remedy.string?.contains("OpenAI-Beta") == true)
+    #expect((0..<250).contains(steps["grace"]?.ms.number ?? -1), "\(result.output)")
     #expect(steps["ping"]?.outcome.string == "skipped")
+  }
+
+  @Test func aServerThatAnswersNoPingIsToldWithTheTimeThatWasWaited() throws {
+    let directory = try TemporaryDirectory()
+    let simulator = try SimulatorProcess(["--no-pong"], in: directory)
+    let result = try run(
+      Rig.configuration(simulator, upstream: "pong_timeout = \"150ms\""), in: directory,
+      flags: ["--doctor", "--json"])
+    let ping = try #require(try steps(result.output)["ping"])
+    #expect(ping.outcome.string == "failed", "\(result.output)")
+    #expect(ping.ms.number ?? 0 >= 150, "\(result.output)")
   }
 
   @Test(Requires.tools("tinyproxy")) func aProxyIsAStepOfItsOwn() throws {

@@ -49,6 +49,74 @@ import Testing
     #expect(try rig.simulator.statistics().requests.integer == 1)
   }
 
+  /// Breaks the first upstream's connections and waits for another.
+  private func reconnected(_ daemon: DaemonProcess, _ simulator: SimulatorProcess) throws -> JSON {
+    let latest = try daemon.waitUntilWarm().readyConnections[0]["number"].integer ?? 0
+    try simulator.command("drop all")
+    let status = try daemon.waitForStatus("another connection") { status in
+      status.readyConnections.contains { $0["number"].integer ?? 0 > latest }
+    }
+    return status.upstreams[0]
+  }
+
+  private func reload(_ daemon: DaemonProcess) throws {
+    #expect(try daemon.client().answer(to: #"{"type":"hotline.reload"}"#).kind == "hotline.ok")
+  }
+
+  @Test func ticketsAndCountsStayWhereNothingOfTLSChanges() throws {
+    let rig = try Rig()
+    for (number, more) in ["", "", "headers = { X-Y = \"z\" }", "connections_max = 3"].enumerated()
+    {
+      try rig.directory.write("config.toml", Rig.configuration(rig.simulator, upstream: more))
+      let before = try rig.daemon.status().upstreams[0].tls
+      try reload(rig.daemon)
+      let upstream = try reconnected(rig.daemon, rig.simulator)
+      #expect(upstream.connections.array.allSatisfy { $0.tls_resumed.bool == true }, "\(number)")
+      #expect(upstream.tls.handshakes.integer ?? 0 > before.handshakes.integer ?? 0)
+      #expect(upstream.tls.resumed.integer ?? 0 > before.resumed.integer ?? 0)
+    }
+  }
+
+  @Test func ticketsAreForgottenWhereTrustChanges() throws {
+    let rig = try Rig()
+    let authority = try String(contentsOfFile: rig.simulator.caFile, encoding: .utf8)
+    for isOfAFile in [false, true] {
+      #expect(try reconnected(rig.daemon, rig.simulator).tls.resumed.integer ?? 0 > 0)
+      if isOfAFile {
+        try Data((authority + "\n").utf8).write(to: URL(fileURLWithPath: rig.simulator.caFile))
+      } else {
+        try rig.directory.write(
+          "config.toml", Rig.configuration(rig.simulator, upstream: "tls_min = \"1.3\""))
+      }
+      try reload(rig.daemon)
+      let status = try rig.daemon.waitForStatus("a connection of the new kind") { status in
+        status.upstreams[0].tls.handshakes.integer == 1 && !status.readyConnections.isEmpty
+      }
+      #expect(status.upstreams[0].tls.resumed.integer == 0)
+    }
+  }
+
+  /// A ticket must not let in a server whose authority the system no longer trusts.
+  @Test func theSystemsTrustStoreIsLookedAtAgain() throws {
+    let (directory, elsewhere) = (try TemporaryDirectory(), try TemporaryDirectory())
+    let simulator = try SimulatorProcess(in: directory)
+    let other = try SimulatorProcess(in: elsewhere)
+    let store = try directory.write(
+      "store.pem", String(contentsOfFile: simulator.caFile, encoding: .utf8))
+    let daemon = try DaemonProcess(
+      "default_upstream = \"sim\"\n[upstream.sim]\nurl = \"\(simulator.url)\"\n", in: directory,
+      environment: ["SSL_CERT_FILE": store, "SSL_CERT_DIR": directory("none")])
+    try daemon.waitUntilWarm()
+    try reload(daemon)
+    #expect(try reconnected(daemon, simulator).tls.resumed.integer ?? 0 > 0)
+    try directory.write(
+      "store.pem", String(contentsOfFile: other.caFile, encoding: .utf8))
+    try reload(daemon)
+    let status = try daemon.waitForStatus("a failure") { $0.upstreams[0].last_error.string != nil }
+    let error = status.upstreams[0].last_error.string ?? ""
+    #expect(error.contains("was not accepted"), "\(error)")
+  }
+
   @Test func aRequestThatWaitsIsSentAsTheNewServerWantsIt() throws {
     let directory = try TemporaryDirectory()
     let simulator = try SimulatorProcess(["--envelope", "flat", "--lanes"], in: directory)

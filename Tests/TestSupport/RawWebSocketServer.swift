@@ -31,6 +31,8 @@ package final class RawWebSocketServer: @unchecked Sendable {
   package let port: Int
   /// What the client has sent to upgrade.
   package private(set) var requestHead = ""
+  /// The stream has ended without the client's having ended it.
+  package private(set) var wasReset = false
   /// Reserved bits that the client may set.
   package var reservedAllowed: UInt8 = 0
   private let listener: CInt
@@ -136,7 +138,10 @@ package final class RawWebSocketServer: @unchecked Sendable {
       }
       var chunk = [UInt8](repeating: 0, count: 256 << 10)
       let read = recv(connection, &chunk, chunk.count, 0)
-      if read < 0, errno != ECONNRESET { throw TestFailure("nothing more came: \(errno)") }
+      if read < 0 {
+        guard errno == ECONNRESET else { throw TestFailure("nothing more came: \(errno)") }
+        wasReset = true
+      }
       guard read > 0 else { return nil }
       input += chunk[..<read]
     }

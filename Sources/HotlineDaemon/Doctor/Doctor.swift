@@ -1,18 +1,26 @@
+import Dispatch
 import Glibc
 import HotlineCore
 import HotlineSystem
 import HotlineTransport
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// `hotlined --doctor`: goes the way to every upstream step by step, and says how far it gets.
 struct Doctor {
   private let options: CommandLineOptions
   private let surroundings: Surroundings
+  private let lookup: NameLookup.Function
 
-  init(_ options: CommandLineOptions, _ surroundings: Surroundings) {
+  /// - Parameter lookup: is called on a thread that it may block.
+  init(
+    _ options: CommandLineOptions, _ surroundings: Surroundings,
+    lookup: @escaping NameLookup.Function = NameLookup.addresses
+  ) {
     self.options = options
     self.surroundings = surroundings
+    self.lookup = lookup
   }
 
   /// Prints the report to standard output. On the main thread; blocks.
@@ -112,11 +120,21 @@ struct Doctor {
     }
   }
 
+  /// A name server may take longer than anybody waits; its thread ends with the program then.
+  private func addresses(
+    of host: String, within limit: Duration
+  ) -> Result<[String], NameLookup.Failure> {
+    let finding = Finding<Result<[String], NameLookup.Failure>>()
+    DispatchQueue.global().async { [lookup] in finding.found(lookup(host, .any)) }
+    let timedOut = NameLookup.Failure("no answer within \(inSeconds(limit))", isDefinite: false)
+    return finding.wait(limit) ?? .failure(timedOut)
+  }
+
   private func nameStep(_ upstream: UpstreamConfiguration) -> DoctorStep {
     let host = upstream.proxy?.host ?? upstream.endpoint.host
     let whose = upstream.proxy == nil ? "" : "of the proxy: "
     let began = NIODeadline.now()
-    switch NameLookup.addresses(of: host, .any) {
+    switch addresses(of: host, within: upstream.limits.connectTimeout) {
     case .success(let addresses):
       return .good("name", .since(began), whose + addresses.joined(separator: ", "))
     case .failure(let failure):
@@ -125,6 +143,22 @@ struct Doctor {
         remedy: "check the host's spelling, and the name server (getent hosts \(host)); where only "
           + "a proxy knows the way out, set proxy or HTTPS_PROXY")
     }
+  }
+}
+
+/// What another thread finds out, perhaps when nobody waits for it any more.
+private final class Finding<Value: Sendable>: Sendable {
+  private let value = Mutex<Value?>(nil)
+  private let isThere = DispatchSemaphore(value: 0)
+
+  func found(_ value: Value) {
+    self.value.withLock { $0 = value }
+    isThere.signal()
+  }
+
+  func wait(_ limit: Duration) -> Value? {
+    _ = isThere.wait(timeout: .now() + .nanoseconds(Int(limit.wholeNanoseconds)))
+    return value.withLock { $0 }
   }
 }
 

@@ -10,15 +10,23 @@ final class DoctorProbe: UpstreamHandlerDelegate {
   struct Findings: Sendable {
     var began = NIODeadline.now()
     var times = DialTimes()
+    /// What TCP has connected to.
+    var address: String?
     var handshake: TLSHandshakeCompleted?
     var facts: UpgradeFacts?
     /// Why it was never open.
     var dialFailure: ConnectionFailure?
     /// What the server did in the time of grace, if it should not have.
-    var graceFailure: String?
+    var graceFailure: Failure?
     var roundTrip: Duration?
-    var pingFailure: String?
+    var pingFailure: Failure?
     var ended = NIODeadline.now()
+  }
+
+  /// Why a step behind the dial did not succeed, and how long that took.
+  struct Failure: Sendable {
+    var detail: String
+    var after: Duration
   }
 
   /// Some servers accept every upgrade and then take their word back.
@@ -26,7 +34,7 @@ final class DoctorProbe: UpstreamHandlerDelegate {
 
   private enum Phase {
     case dialing
-    case grace
+    case grace(since: NIODeadline)
     case pinging(since: NIODeadline)
     case closing
   }
@@ -69,24 +77,25 @@ final class DoctorProbe: UpstreamHandlerDelegate {
 
   func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
     findings.facts = facts
-    phase = .grace
+    phase = .grace(since: .now())
     arm(Self.grace) { [self] in ping() }
   }
 
   func upstreamReceived(
     _ connection: ConnectionNumber, _ message: UnsafeRawBufferPointer, isBinary: Bool
   ) {
-    guard case .grace = phase, findings.graceFailure == nil,
+    guard case .grace(let since) = phase, findings.graceFailure == nil,
       let envelope = try? UpstreamEnvelope(message, isBinary: isBinary), envelope.kind == .error
     else { return }
     let shown = redactor.show(message, bytesMax: 512)
-    findings.graceFailure = "the server accepted the upgrade and then said: \(shown)"
+    findings.graceFailure = Failure(
+      detail: "the server accepted the upgrade and then said: \(shown)", after: .since(since))
     close()
   }
 
   func upstreamPong(_ connection: ConnectionNumber, pingID: UInt64) {
     guard case .pinging(let since) = phase else { return }
-    findings.roundTrip = Duration(NIODeadline.now() - since)
+    findings.roundTrip = .since(since)
     close()
   }
 
@@ -98,14 +107,18 @@ final class DoctorProbe: UpstreamHandlerDelegate {
     timer?.cancel()
     switch phase {
     case .dialing: findings.dialFailure = failure
-    case .grace:
-      findings.graceFailure = "the server accepted the upgrade and then: \(failure.detail)"
-    case .pinging: findings.pingFailure = failure.detail
+    case .grace(let since):
+      findings.graceFailure = Failure(
+        detail: "the server accepted the upgrade and then: \(failure.detail)",
+        after: .since(since))
+    case .pinging(let since):
+      findings.pingFailure = Failure(detail: failure.detail, after: .since(since))
     case .closing: break
     }
     findings.ended = .now()
     if let handler {
       findings.times = handler.times
+      findings.address = handler.peerAddress
       findings.handshake = handler.handshake
     }
     handler = nil
@@ -115,10 +128,11 @@ final class DoctorProbe: UpstreamHandlerDelegate {
   // MARK: What is done
 
   private func ping() {
-    phase = .pinging(since: .now())
+    let since = NIODeadline.now()
+    phase = .pinging(since: since)
     handler?.ping(id: 1)
     arm(pongTimeout) { [self] in
-      findings.pingFailure = "no pong came"
+      findings.pingFailure = Failure(detail: "no pong came", after: .since(since))
       close()
     }
   }

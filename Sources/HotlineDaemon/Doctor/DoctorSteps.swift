@@ -86,7 +86,9 @@ struct DoctorSteps {
   // MARK: Details
 
   private var through: String {
-    upstream.proxy.map { "connected to the proxy \($0)" } ?? "connected"
+    let address = first.address ?? ""
+    return upstream.proxy.map { "connected to the proxy \($0): \(address)" }
+      ?? "connected to \(address)"
   }
 
   private var agreed: String {
@@ -134,7 +136,7 @@ struct DoctorSteps {
       return .good("grace", Duration(DoctorProbe.grace), "the connection stays open")
     }
     return .bad(
-      "grace", nil, failure,
+      "grace", failure.after, failure.detail,
       remedy: "check headers and envelope against the server's own documents (OpenAI-Beta, for one)"
     )
   }
@@ -142,7 +144,7 @@ struct DoctorSteps {
   private var ping: DoctorStep {
     guard let roundTrip = first.roundTrip else {
       return .bad(
-        "ping", nil, first.pingFailure ?? "no pong came",
+        "ping", first.pingFailure?.after, first.pingFailure?.detail ?? "no pong came",
         remedy:
           "a middlebox may hold back what it does not know; try another network, or pong_timeout"
       )

@@ -134,7 +134,7 @@ extension DaemonLoop {
         continue
       }
       if runtime.needsNewConnections(insteadOf: upstreams[index]) { renewed.insert(index) }
-      next[index] = runtime
+      next[index] = runtime.continuing(upstreams[index])
     }
     upstreams = next
     for link in links.values { link.reloaded(next[link.upstream.rawValue].dialect) }

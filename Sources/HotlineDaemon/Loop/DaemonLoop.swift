@@ -248,6 +248,7 @@ final class DaemonLoop {
     case .closed(let connection, let failure):
       guard let link = links.removeValue(forKey: connection) else { return }
       ledger.change(by: -link.bytesAccounted)
+      upstreams[link.upstream.rawValue].bytesSaved += link.handler?.bytesSaved ?? 0
       perform(broker.connectionClosed(connection, of: link.upstream, failure, at: now))
       onChange?()
       onGone?()

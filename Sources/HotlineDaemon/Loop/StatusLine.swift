@@ -58,6 +58,8 @@ struct StatusLine {
       line.member("state", upstream.state.rawValue)
       line.member("last_error", upstream.lastFailure?.detail)
       appendHandshakes(runtime.endpoint.tls?.handshakes, to: &line)
+      let saved = upstream.connections.map { daemon.links[$0.number]?.handler?.bytesSaved ?? 0 }
+      line.member("saved_bytes", saved.reduce(runtime.bytesSaved, +))
       line.member("waiting", upstream.waiting)
       line.member("connections_warm", configuration.limits.connectionsWarm)
       line.member("connections_max", configuration.limits.connectionsMax)

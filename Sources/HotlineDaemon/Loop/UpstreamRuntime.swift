@@ -6,10 +6,12 @@ import HotlineWire
 /// One upstream as the driver needs it.
 struct UpstreamRuntime: Sendable {
   let configuration: UpstreamConfiguration
-  let endpoint: UpstreamEndpoint
+  var endpoint: UpstreamEndpoint
   let dialect: UpstreamDialect
-  /// Of what is in the files that decide whom to trust; the same within one process only.
+  /// Of what the files say that decide whom to trust; the same within one process only.
   var filesDigest = 0
+  /// What compression has kept off the wires of connections that are gone.
+  var bytesSaved = 0
   /// A reload no longer knows it: what was accepted for it is finished, and no more.
   var isRemoved = false
 
@@ -19,6 +21,16 @@ struct UpstreamRuntime: Sendable {
     options.connectTimeout = configuration.limits.connectTimeout
     options.offersDeflate = configuration.compression == .auto
     return options
+  }
+
+  /// With what `old` has counted, and unless whom to trust and whom to be has changed its tickets.
+  func continuing(_ old: UpstreamRuntime) -> UpstreamRuntime {
+    var runtime = self
+    runtime.bytesSaved = old.bytesSaved
+    if old.configuration.tls == configuration.tls, old.filesDigest == filesDigest {
+      runtime.endpoint.keepTLS(of: old.endpoint)
+    }
+    return runtime
   }
 
   /// Whether connections that `old` made are not what this one would make.
@@ -43,6 +55,12 @@ extension UpstreamConfiguration {
   var trustFiles: [String] {
     [caFile, caFileExtra, clientIdentity?.certificateFile, clientIdentity?.keyFile]
       .compactMap { $0 }
+  }
+
+  /// The places of the system's trust store, if its TLS reads that.
+  var systemTrustPaths: [String] {
+    let hasTLS = endpoint.isSecure || proxy?.isSecure == true
+    return hasTLS && caFile == nil ? TLSSettings.systemTrustPaths : []
   }
 
   /// What the core needs of it.

@@ -9,6 +9,8 @@ import NIOCore
 /// - a `TLSError` as `errorCaught`, once, before the channel is closed. A stream that ends without
 ///   one was ended by the server's close_notify, and is complete.
 ///
+/// Closing the output alone ends TLS too: nothing that comes is handed on any more.
+///
 /// Writes wait for the handshake. After it they become ciphertext when they are flushed, or when
 /// they have come to a chunk (128 KiB): what waits is in the channel's own outbound buffer, and the
 /// channel's writability tells of it.
@@ -238,7 +240,7 @@ package final class TLSHandler: ChannelDuplexHandler {
   package func close(
     context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
   ) {
-    guard mode == .all else {
+    guard mode != .input else {
       promise?.fail(ChannelError.operationUnsupported)
       return
     }
@@ -249,7 +251,7 @@ package final class TLSHandler: ChannelDuplexHandler {
       // Not waited for: a peer that reads nothing must not hold up the close.
       if writeCiphertext(context) { context.flush() }
     }
-    context.close(mode: .all, promise: promise)
+    context.close(mode: mode, promise: promise)
   }
 
   /// Encrypts what waits into few large writes.

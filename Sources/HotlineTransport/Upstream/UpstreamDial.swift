@@ -87,7 +87,12 @@ final class UpstreamDial {
     self.connector = connector
     connector.start { [self] channel in
       self.connector = nil
-      if channel != nil { handler.times.connected = .now() }
+      if let channel {
+        handler.times.connected = .now()
+        handler.peerAddress = channel.remoteAddress.flatMap { address in
+          address.ipAddress.map { "\($0) port \(address.port ?? port)" }
+        }
+      }
       completion(channel, connector.report)
     }
   }

@@ -69,10 +69,14 @@ enum TCPOptions {
   /// Bytes.
   static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 
-  /// A peer that vanished is known 20 s after data was sent that it never acknowledged. Keepalive
-  /// is the net below our own pings: probes after 30 s of silence, three of them 10 s apart. Beyond
-  /// what is on the wire the kernel takes 128 KiB, not the megabytes to which it would grow its
-  /// buffer.
+  /// A peer that vanished is known 20 s after data was sent that it never acknowledged. One that
+  /// takes no byte for 20 s while some wait counts as vanished too, though its kernel answers
+  /// (tcp(7), TCP_USER_TIMEOUT): no option tells the two apart, a server that does not read
+  /// answers no ping either, and what it has not taken can still go to another connection.
+  ///
+  /// Keepalive is the net below our own pings: probes after 30 s of silence, three of them 10 s
+  /// apart. Beyond what is on the wire the kernel takes 128 KiB, not the megabytes to which it
+  /// would grow its buffer.
   static let all: [(NIOBSDSocket.Option, Int)] = [
     (noDelay, 1), (userTimeout, 20_000), (keepaliveIdle, 30), (keepaliveInterval, 10),
     (keepaliveCount, 3), (notSentLowWater, 128 << 10),

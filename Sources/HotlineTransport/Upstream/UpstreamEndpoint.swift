@@ -5,15 +5,15 @@ package struct UpstreamEndpoint: Sendable {
   package let address: UpstreamAddress
   package let headers: [UpgradeHeader]
   /// `nil` for plain `ws`.
-  package let tls: TLSContext?
+  package private(set) var tls: TLSContext?
   /// What it is reached through.
-  package let proxy: Proxy?
+  package private(set) var proxy: Proxy?
   /// Strikes out the values of the secret headers, and the proxy's credentials.
   package let redactor: SecretRedactor
 
   package struct Proxy: Sendable {
     package let address: ProxyAddress
-    let tls: TLSContext?
+    fileprivate(set) var tls: TLSContext?
 
     /// `tls` must be given for `https`, and only then.
     package init(_ address: ProxyAddress, tls: TLSContext?) {
@@ -35,5 +35,11 @@ package struct UpstreamEndpoint: Sendable {
     self.redactor = SecretRedactor(
       protected: headers.flatMap(\.secrets)
         + (proxy?.address.credentials?.secrets ?? []).map { .copy(of: $0) })
+  }
+
+  /// Goes on with the tickets and counts of `old`, whose TLS settings must be the same.
+  package mutating func keepTLS(of old: UpstreamEndpoint) {
+    if tls != nil, let kept = old.tls { tls = kept }
+    if proxy?.tls != nil, let kept = old.proxy?.tls { proxy?.tls = kept }
   }
 }

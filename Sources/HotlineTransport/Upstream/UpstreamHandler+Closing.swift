@@ -56,7 +56,8 @@ extension UpstreamHandler {
     }
   }
 
-  /// Answers with a close frame, tells the delegate why, and closes once the frame is written.
+  /// Answers with a close frame, tells the delegate why, and closes once the server has had the
+  /// time to read it.
   func leave(code: UInt16, reason: String, _ failure: ConnectionFailure) {
     discardUnsent()
     let written = eventLoop.makePromise(of: Void.self)
@@ -64,8 +65,20 @@ extension UpstreamHandler {
     finish(failure)
     // A server that does not read must not keep the channel.
     arm(options.closeTimeout)
-    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.closeChannel() }
+    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.linger() }
     flush()
+  }
+
+  /// Says that nothing follows, and waits for the server's end: ``Options/closeTimeout`` at most,
+  /// from ``leave(code:reason:_:)`` on.
+  private func linger() {
+    guard let channel = context?.channel else { return }
+    let lingering = LingeringCloseHandler(bytesMax: options.lingerBytesMax)
+    try? channel.pipeline.syncOperations.addHandler(lingering, position: .first)
+    resumeReading()
+    channel.close(mode: .output).assumeIsolated().whenFailure { [weak self] _ in
+      self?.closeChannel()
+    }
   }
 
   /// Reports the end; the first call counts.
@@ -88,6 +101,7 @@ extension UpstreamHandler {
   /// Gives its memory back, which the handler may outlive.
   private func endCompression() {
     guard inflater != nil else { return }
+    bytesSavedAtEnd = bytesSaved
     inflater = nil
     deflater = nil
     decoder = FrameDecoder(messageBytesMax: options.eventBytesMax)

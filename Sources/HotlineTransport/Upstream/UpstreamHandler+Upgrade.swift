@@ -120,7 +120,7 @@ extension UpstreamHandler {
 }
 
 /// `15 s`, `0.25 s`: for messages.
-func inSeconds(_ duration: Duration) -> String {
+package func inSeconds(_ duration: Duration) -> String {
   let milliseconds = duration.wholeNanoseconds / 1_000_000
   guard milliseconds % 1000 != 0 else { return "\(milliseconds / 1000) s" }
   return "\(Double(milliseconds) / 1000) s"

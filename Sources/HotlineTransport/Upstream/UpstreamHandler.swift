@@ -20,6 +20,8 @@ package final class UpstreamHandler: ChannelInboundHandler {
     package var connectTimeout = UpstreamLimits().connectTimeout
     /// Wait for the server's close frame, and for ours to be written.
     package var closeTimeout: Duration = .seconds(2)
+    /// Bytes that are still taken in, unread, while the server is to read our close frame.
+    package var lingerBytesMax = 8 << 20
     /// Bytes written before the loop turns to its other connections.
     package var turnBytesMax = 256 << 10
     /// Pongs written although the channel is full; beyond these only the newest is kept.
@@ -60,6 +62,8 @@ package final class UpstreamHandler: ChannelInboundHandler {
   /// What happens in `.dialing`.
   var dial: UpstreamDial?
   package internal(set) var times = DialTimes()
+  /// The server's or its proxy's, once TCP has connected: `192.0.2.1 port 443`.
+  package internal(set) var peerAddress: String?
   var context: ChannelHandlerContext?
   /// The one timer: for the connection to open, a refusal's body, or the close handshake.
   var deadline: Scheduled<Void>?
@@ -70,6 +74,7 @@ package final class UpstreamHandler: ChannelInboundHandler {
   var inflater: MessageInflater?
   var deflater: MessageDeflater?
   var zlibMemory: ZlibMemory?
+  var bytesSavedAtEnd: Int?
   var exchange: UpgradeExchange?
   package internal(set) var handshake: TLSHandshakeCompleted?
   /// Why we are closing, from `.closing` on.
@@ -112,6 +117,8 @@ package final class UpstreamHandler: ChannelInboundHandler {
 
   package func handlerRemoved(context: ChannelHandlerContext) {
     streamEnded(nil)
+    deadline?.cancel()
+    deadline = nil
     self.context = nil
   }
 
@@ -162,10 +169,10 @@ package final class UpstreamHandler: ChannelInboundHandler {
   /// Bytes of a message that is not complete yet.
   package var bytesHeld: Int { decoder.bytesHeld }
 
-  /// What compression has kept off the wire so far, both ways together; negative where messages do
-  /// not compress. `nil` unless the connection is open and compression was agreed on.
+  /// What compression has kept off the wire, both ways together; negative where messages do not
+  /// compress. `nil` unless compression was agreed on.
   package var bytesSaved: Int? {
-    guard let inflater else { return nil }
+    guard let inflater else { return bytesSavedAtEnd }
     let sent = deflater.map { $0.bytesTaken - $0.bytesGiven } ?? 0
     return inflater.bytesGiven - inflater.bytesTaken + sent
   }
