@@ -1,3 +1,4 @@
+import Foundation
 import HotlineCore
 import HotlineTLS
 import NIOCore
@@ -19,6 +20,32 @@ struct LeakTests {
       let after = OpenSSLMemory.usage
       #expect(after.blocks == before.blocks, "\(after.growth(since: before))")
       #expect(after.bytes == before.bytes, "\(after.growth(since: before))")
+    }
+  }
+}
+
+/// Connections that do what they are for.
+struct ConversationLeakTests {
+  private static let growthKiBMax = 2048
+
+  /// Of this process (proc(5)).
+  private static func residentKiB() throws -> Int {
+    let statm = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(
+      separator: " ")
+    return Int(statm[1]).map { $0 * Int(getpagesize()) / 1024 } ?? 0
+  }
+
+  @Test func tenThousandConnectionsThatWereAskedLeaveNothingBehind() async {
+    await #expect(processExitsWith: .success) {
+      try OpenSSLMemory.startCounting()
+      for _ in 0..<2 { try await Conversations.play(500) }
+      let (before, residentBefore) = (OpenSSLMemory.usage, try Self.residentKiB())
+      for _ in 0..<2 { try await Conversations.play(5000) }
+      let (after, residentAfter) = (OpenSSLMemory.usage, try Self.residentKiB())
+      #expect(after.blocks == before.blocks, "\(after.growth(since: before))")
+      #expect(after.bytes == before.bytes, "\(after.growth(since: before))")
+      print("10,000 conversations: \(residentBefore) KiB before, \(residentAfter) KiB after")
+      #expect(residentAfter - residentBefore < Self.growthKiBMax)
     }
   }
 }

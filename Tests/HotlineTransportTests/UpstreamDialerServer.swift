@@ -38,7 +38,9 @@ final class TLSServerHandler: ChannelDuplexHandler {
   }
 }
 
-/// Sends every text back and answers pings; a text `close` is answered with close 4000.
+/// Sends every text back and answers pings and closes; a text `close` is answered with close 4000.
+///
+/// What is sent back as it came may be compressed: both sides have the same window then.
 private final class EchoHandler: ChannelInboundHandler {
   typealias InboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame
@@ -49,7 +51,15 @@ private final class EchoHandler: ChannelInboundHandler {
     switch received.opcode {
     case .ping: answer = frame(.pong, received.unmaskedData.readableBytesView)
     case .text where received.text == "close": answer = frame(.connectionClose, [0x0F, 0xA0])
-    case .text: answer = frame(.text, received.unmaskedData.readableBytesView)
+    case .text:
+      answer = WebSocketFrame(
+        fin: true, rsv1: received.rsv1, opcode: .text, data: received.unmaskedData)
+    case .connectionClose:
+      context.writeAndFlush(
+        wrapOutboundOut(frame(.connectionClose, received.unmaskedData.readableBytesView)),
+        promise: nil)
+      context.close(promise: nil)
+      return
     default: return
     }
     context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
@@ -57,9 +67,12 @@ private final class EchoHandler: ChannelInboundHandler {
 }
 
 enum DialerServer {
-  /// A WebSocket server of NIO's own parts on a free port of 127.0.0.1.
+  /// A WebSocket server of NIO's own parts on a free port of 127.0.0.1, or of `host`.
+  ///
+  /// - Parameter extensions: what it agrees to, asked or not.
   static func start(
-    _ group: MultiThreadedEventLoopGroup, tls: TLSTestServerContext? = nil
+    _ group: MultiThreadedEventLoopGroup, tls: TLSTestServerContext? = nil,
+    extensions: String? = nil, host: String = "127.0.0.1"
   ) async throws -> any Channel {
     try await ServerBootstrap(group: group)
       .childChannelInitializer { channel in
@@ -68,7 +81,10 @@ enum DialerServer {
           if let tls { try pipeline.addHandler(TLSServerHandler(tls)) }
           let upgrader = NIOWebSocketServerUpgrader(
             maxFrameSize: 1 << 24,
-            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
+            shouldUpgrade: { channel, _ in
+              let fields = extensions.map { [("Sec-WebSocket-Extensions", $0)] } ?? []
+              return channel.eventLoop.makeSucceededFuture(HTTPHeaders(fields))
+            },
             upgradePipelineHandler: { channel, _ in
               channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers([
@@ -83,7 +99,7 @@ enum DialerServer {
             withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
         }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
+      .bind(host: host, port: 0).get()
   }
 
   /// A server that takes connections and says `greeting`, or nothing.

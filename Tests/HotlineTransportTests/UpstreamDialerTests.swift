@@ -75,6 +75,27 @@ struct UpstreamDialerTests {
     try await dial.end(server)
   }
 
+  @Test(Requires.ipv6Loopback) func conversationOverIPv6() async throws {
+    let dial = Dial()
+    let authority = TLSTestAuthority()
+    let context = TLSTestServerContext(authority.issue("IP:::1,DNS:six.example"))
+    let server = try await DialerServer.start(dial.group, tls: context, host: "::1")
+    let tls = try TLSContext(trust: .caFile(authority.file))
+    let literal = try await dial.run("wss://[::1]:\(port(server))/", tls: tls, Self.conversation)
+    check(literal.calls, literal.failure)
+    // Nobody listens at the other address, which comes second.
+    let address = Mutex<String?>(nil)
+    let name = try await dial.run(
+      "wss://six.example:\(port(server))/", tls: tls,
+      { handler, call in
+        if call == .opened { address.withLock { $0 = handler.peerAddress } }
+        Self.conversation(handler, call)
+      }, lookup: { .success([$1 == .ipv6 ? "::1" : "127.0.0.1"]) })
+    check(name.calls, name.failure)
+    #expect(address.withLock { $0 } == "::1 port \(port(server))")
+    try await dial.end(server)
+  }
+
   @Test func wrongCertificateIsATLSFailure() async throws {
     let dial = Dial()
     let authority = TLSTestAuthority()

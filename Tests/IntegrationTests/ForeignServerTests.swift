@@ -150,16 +150,22 @@ struct ForeignServerTests {
 
   // MARK: openssl s_server
 
-  /// Starts `openssl s_server`, has a request fail on it, and returns the error.
-  private func failure(
-    _ flags: [String], host: String = "localhost", caFile: String, in directory: TemporaryDirectory
-  ) throws -> Line {
+  /// Starts `openssl s_server` on 127.0.0.1.
+  static func startOpenSSL(_ flags: [String]) throws -> (process: ChildProcess, port: String) {
     let server = try ChildProcess(
       Requires.tool("openssl"), ["s_server", "-accept", "127.0.0.1:0"] + flags)
     let line = try server.standardOutput.waitForLine(containing: "ACCEPT ")
-    let port = line.split(separator: ":").last ?? ""
+    return (server, String(line.split(separator: ":").last ?? ""))
+  }
+
+  /// Has a request fail on it, and returns the error.
+  private func failure(
+    _ flags: [String], host: String = "localhost", caFile: String, in directory: TemporaryDirectory
+  ) throws -> Line {
+    let server = try Self.startOpenSSL(flags)
+    defer { server.process.send(SIGKILL) }
     let daemon = try DaemonProcess(
-      configuration("wss://\(host):\(port)/", caFile: caFile), in: directory)
+      configuration("wss://\(host):\(server.port)/", caFile: caFile), in: directory)
     let options = #""queue_timeout_ms":2500"#
     let lines = try daemon.client().ask(request("x", options: options))
     #expect(lines.done?.outcome.string == "error")

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -40,6 +41,39 @@ struct VerificationTests {
     let error = status.upstreams[0].last_error.string ?? ""
     #expect(error.contains("was not accepted"), "\(error)")
     #expect(status.readyConnections.isEmpty)
+    #expect(status.upstreams[0].tls.handshakes.integer == 0)
+  }
+
+  /// Servers that such a configuration admits, as OpenSSL's own client shows, and words of why the
+  /// daemon does not.
+  @Test(
+    Requires.tools("openssl"),
+    arguments: [(true, [], "too weak"), (false, ["-tls1_1"], "protocol version")])
+  func whatOpenSSLsConfigurationWouldAdmitIsRefused(
+    isWeak: Bool, flags: [String], words: String
+  ) throws {
+    let directory = try TemporaryDirectory()
+    let certificates = try TestCertificates(in: directory)
+    let pair = try certificates.make("server", isWeak: isWeak)
+    let server = try ForeignServerTests.startOpenSSL(
+      ["-cert", pair.certificate, "-key", pair.key, "-cipher", "ALL:@SECLEVEL=0"] + flags)
+    defer { server.process.send(SIGKILL) }
+    let configuration = try directory.write(
+      "openssl.cnf", Self.opensslConfiguration, mode: 0o644)
+    let environment = ["OPENSSL_CONF": configuration]
+    let client = [
+      "s_client", "-connect", "127.0.0.1:\(server.port)", "-CAfile", certificates.caFile,
+      "-verify_hostname", "localhost", "-verify_return_error",
+    ]
+    let (tool, ca) = (try Requires.tool("openssl"), certificates.caFile)
+    #expect(try ChildProcess.run(tool, client, environment: environment).end == .exited(0))
+    #expect(try ChildProcess.run(tool, client).end != .exited(0))
+    let daemon = try DaemonProcess(
+      "default_upstream = \"s\"\n[upstream.s]\nurl = \"wss://localhost:\(server.port)/\"\n"
+        + "ca_file = \"\(ca)\"\n", in: directory, environment: environment)
+    let status = try daemon.waitForStatus("a failure") { $0.upstreams[0].last_error.string != nil }
+    let error = status.upstreams[0].last_error.string ?? ""
+    #expect(error.contains(words), "\(error)")
     #expect(status.upstreams[0].tls.handshakes.integer == 0)
   }
 

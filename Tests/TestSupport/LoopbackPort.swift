@@ -45,6 +45,21 @@ package enum LoopbackPort {
     throw TestFailure("it does not start: \(said)")
   }
 
+  /// Whether this machine has `::1`.
+  package static var hasIPv6: Bool {
+    let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_addr = in6addr_loopback
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
+      }
+    }
+  }
+
   /// An address for C calls, and the port that is in it afterwards.
   package static func withAddress(
     _ port: Int, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Int32

@@ -29,6 +29,11 @@ package enum Requires {
     return ran?.end == .exited(0)
   }
 
+  /// Nothing that is installed makes up for it, so not even a CI has to have it.
+  package static var ipv6Loopback: ConditionTrait {
+    .enabled(if: LoopbackPort.hasIPv6, "this machine has no IPv6 loopback")
+  }
+
   package static var root: ConditionTrait {
     .enabled(if: getuid() == 0 || isCI, "it needs another uid, which only root can take")
   }

@@ -4,6 +4,10 @@ import Testing
 
 /// One run of everything at once, and what it is judged by.
 struct Chaos {
+  /// With fewer, only what must hold of every request is judged: neither how soon the daemon
+  /// recovers nor how much it holds, nor that everything has happened.
+  static let requestsUsual = 10_000
+
   let seed: UInt64
   private let directory: TemporaryDirectory
   /// One that takes one request at a time on a connection, and one that has lanes.
@@ -83,6 +87,9 @@ struct Chaos {
   private func judge(requests: Int, _ memory: MemoryRecord) {
     for server in servers {
       #expect(server.faultsOfTheDaemon == 0, "requests on busy connections, or violations")
+    }
+    guard requests >= Self.requestsUsual else { return }
+    for server in servers {
       let promised = server.recoveries.filter(\.isPromised)
       #expect(!promised.isEmpty, "\(server.recoveries)")
       for recovery in promised {
