@@ -10,6 +10,7 @@ let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -44,7 +45,7 @@ var targets: [Target] = [
     "HotlineDaemon",
     [
       "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "HotlineSystem",
-      deque, logging, nioCore, nioPosix, toml,
+      deque, histogram, logging, nioCore, nioPosix, toml,
     ]),
   // Shares nothing with the client's side but the C libraries: it is the daemon's independent peer.
   module("HotlineSimulator", ["COpenSSL", "CZlib", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
@@ -113,6 +114,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: targets,

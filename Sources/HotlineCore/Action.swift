@@ -33,7 +33,7 @@ package enum Action: Hashable, Sendable {
 }
 
 /// Why the daemon closes an upstream connection; the raw value is what logs and metrics say.
-package enum CloseReason: String, Hashable, Sendable {
+package enum CloseReason: String, Hashable, Sendable, CaseIterable {
   /// The time without a request reached its limit.
   case idleLimit = "idle_limit"
   /// The connection's age reached its limit.

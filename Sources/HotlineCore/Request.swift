@@ -14,7 +14,7 @@ package enum EventFilter: String, Hashable, Sendable {
 }
 
 /// How a request ended, as `hotline.done` says it.
-package enum Outcome: String, Hashable, Sendable {
+package enum Outcome: String, Hashable, Sendable, CaseIterable {
   case completed, incomplete, failed
   /// An error line, the upstream's or the daemon's, came before the last line.
   case error

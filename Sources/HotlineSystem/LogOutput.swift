@@ -106,8 +106,8 @@ package final class LogOutput: Sendable {
     }
   }
 
-  /// UTC with milliseconds (RFC 3339).
-  private static func timestamp() -> String {
+  /// Now, in UTC with milliseconds: `2026-11-23T02:50:00.123Z` (RFC 3339). Any thread.
+  package static func timestamp() -> String {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
     var parts = tm()

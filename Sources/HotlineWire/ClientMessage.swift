@@ -14,6 +14,8 @@ package enum ClientMessage: Hashable, Sendable {
   case ping(echo: Range<Int>?)
   /// `hotline.status`; `echo` as in ``ping(echo:)``.
   case status(echo: Range<Int>?)
+  /// `hotline.stats`; `echo` as in ``ping(echo:)``.
+  case stats(echo: Range<Int>?)
   /// `hotline.drain`; `echo` as in ``ping(echo:)``.
   case drain(echo: Range<Int>?)
   /// `hotline.reload`; `echo` as in ``ping(echo:)``.
@@ -39,6 +41,8 @@ package enum ClientMessage: Hashable, Sendable {
     package var timeoutMillisecondsMax = 86_400_000
     /// Characters of a response id; it is copied and remembered, so it must be small.
     package var responseIDCharactersMax = 1024
+    /// Characters of a `model`; a longer one is sent on but not accounted for by its name.
+    package var modelCharactersMax = 256
     /// Characters of a `prompt_cache_key`; a longer one is sent on but not read.
     package var promptCacheKeyCharactersMax = 1024
     /// Characters of a name or an option's value that an error repeats.
@@ -80,6 +84,8 @@ package struct ClientRequest: Hashable, Sendable {
   package var previousResponseID: ByteString?
   /// The prompt cache's key, escapes resolved; `nil` if missing, not a string or too long to keep.
   package var promptCacheKey: ByteString?
+  /// The model, escapes resolved; `nil` if missing, not a string or too long to keep.
+  package var model: ByteString?
   package var body: RequestBody
 }
 

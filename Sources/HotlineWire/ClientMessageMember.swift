@@ -101,7 +101,7 @@ struct ClientMessageMembers: ExpressibleByArrayLiteral {
 
 /// The types of line that a client may send.
 enum ClientMessageType: CaseIterable {
-  case create, cancel, steer, inject, interrupt, ping, status, drain, reload
+  case create, cancel, steer, inject, interrupt, ping, status, stats, drain, reload
 
   var name: StaticString {
     switch self {
@@ -112,6 +112,7 @@ enum ClientMessageType: CaseIterable {
     case .interrupt: "response.interrupt"
     case .ping: "hotline.ping"
     case .status: "hotline.status"
+    case .stats: "hotline.stats"
     case .drain: "hotline.drain"
     case .reload: "hotline.reload"
     }

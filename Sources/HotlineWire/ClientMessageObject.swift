@@ -6,6 +6,7 @@ struct ClientMessageObject {
   private(set) var store: JSONValue?
   private(set) var previousResponseID: JSONValue?
   private(set) var promptCacheKey: JSONValue?
+  private(set) var model: JSONValue?
   private(set) var responseID: JSONValue?
 
   /// An owned member as it stands, with what is needed to cut it out together with one comma.
@@ -63,9 +64,10 @@ struct ClientMessageObject {
     case .store: store = value
     case .previousResponseID: previousResponseID = value
     case .promptCacheKey: promptCacheKey = value
+    case .model: model = value
     case .responseID: responseID = value
     case .type, .requestID, .hotline, .eventID, .stream, .streamOptions, .streamID, .response,
-      .model, .instructions:
+      .instructions:
       break
     }
   }

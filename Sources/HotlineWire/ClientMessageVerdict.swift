@@ -21,6 +21,7 @@ extension ClientMessageReader {
     case .interrupt: return .forward(try forwarded(.interrupt, type))
     case .ping: return .ping(echo: idSpelling)
     case .status: return .status(echo: idSpelling)
+    case .stats: return .stats(echo: idSpelling)
     case .drain: return .drain(echo: idSpelling)
     case .reload: return .reload(echo: idSpelling)
     }
@@ -72,7 +73,8 @@ extension ClientMessageReader {
     return ClientRequest(
       id: id, idSpelling: idSpelling, options: options.options,
       previousResponseID: try responseID(object.previousResponseID, .previousResponseID),
-      promptCacheKey: promptCacheKey(object.promptCacheKey), body: body)
+      promptCacheKey: text(object.promptCacheKey, limits.promptCacheKeyCharactersMax),
+      model: text(object.model, limits.modelCharactersMax), body: body)
   }
 
   private func nestedObject() throws(HotlineError) -> ClientMessageObject {
@@ -111,9 +113,10 @@ extension ClientMessageReader {
     return decoded
   }
 
-  private func promptCacheKey(_ value: JSONValue?) -> ByteString? {
+  /// A string of at most so many characters; nil for all else.
+  private func text(_ value: JSONValue?, _ charactersMax: Int) -> ByteString? {
     guard let text = value?.text else { return nil }
-    let (decoded, isWhole) = text.opening(limits.promptCacheKeyCharactersMax, in: bytes)
+    let (decoded, isWhole) = text.opening(charactersMax, in: bytes)
     return isWhole ? decoded : nil
   }
 

@@ -17,7 +17,7 @@ struct HotlineCommand: ParsableCommand {
       """,
     version: hotlineVersion,
     subcommands: [
-      AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self,
+      AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self, StatsCommand.self,
       ReloadCommand.self, DrainCommand.self, KeyCommand.self, GetSocknameCommand.self,
       DoctorCommand.self,
     ])

@@ -150,8 +150,8 @@ struct UpstreamReport {
 }
 
 /// A string made fit for the page.
-private func words(_ view: JSONView?) -> String {
+func words(_ view: JSONView?) -> String {
   view?.string.map { PrintableText.line($0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "-"
 }
 
-private func integer(_ view: JSONView?) -> String { view?.integer.map { String($0) } ?? "-" }
+func integer(_ view: JSONView?) -> String { view?.integer.map { String($0) } ?? "-" }

@@ -31,7 +31,7 @@ import Testing
     (#"{"type":"","request_id":"a"}"#, #"unknown_type type "a""#),
     (#"{"type":"response.created"}"#, "unknown_type type null"),
     (#"{"type":"Response.create"}"#, "unknown_type type null"),
-    (#"{"type":"hotline.stats"}"#, "unknown_type type null"),
+    (#"{"type":"hotline.statistics"}"#, "unknown_type type null"),
     (#"{"type":"hotline.watch","every_ms":1000}"#, "unknown_type type null"),
     (#"{"type":"hotline.config"}"#, "unknown_type type null"),
     (#"{"type":"hotline.cancel","client":7,"request_id":"a1"}"#, #"unknown_type type "a1""#),

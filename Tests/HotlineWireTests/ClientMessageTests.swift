@@ -83,6 +83,8 @@ import Testing
     let status = ClientMessageSample(#"{"request_id":"s","type":"hotline.status"}"#)
     #expect(status.message == .status(echo: 14..<17))
     #expect(ClientMessageSample(#"{"type":"hotline.status"}"#).message == .status(echo: nil))
+    let stats = ClientMessageSample(#"{"type":"hotline.stats","request_id":12}"#)
+    #expect(stats.message == .stats(echo: 37..<39))
   }
 
   @Test func drainAndReloadEchoTheSpelling() {

@@ -79,8 +79,8 @@ struct RefusalTests {
   @Test func unknownTypesAndTypesOfLaterVersions() throws {
     let client = try Rig().client()
     let types = [
-      "response.created", "hotline.done", "hotline.stats", "hotline.watch", "hotline.config",
-      "hotline.cancel", "hotline.reloaded", "hotline.ok", "", "nonsense",
+      "response.created", "hotline.done", "hotline.statistics", "hotline.ended", "hotline.pong",
+      "hotline.canceled", "hotline.reloaded", "hotline.ok", "", "nonsense",
     ]
     for type in types {
       try expectRefusal(

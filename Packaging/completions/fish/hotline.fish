@@ -33,18 +33,19 @@ complete -c hotline -n __hotline_has_no_command -a ask -d "Ask, and print the an
 complete -c hotline -n __hotline_has_no_command -a send -d "Pass JSON lines to the daemon"
 complete -c hotline -n __hotline_has_no_command -a ping -d "Ask the daemon for a sign of life"
 complete -c hotline -n __hotline_has_no_command -a status -d "Show connections, queue and clients"
+complete -c hotline -n __hotline_has_no_command -a stats -d "Show times, tokens, cost and counters"
 complete -c hotline -n __hotline_has_no_command -a reload -d "Read the configuration again"
 complete -c hotline -n __hotline_has_no_command -a drain -d "Finish what is accepted, take no more"
 complete -c hotline -n __hotline_has_no_command -a key -d "Store the API key"
 complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
 complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
 complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
-complete -c hotline -n "__hotline_command_is help" -a "ask send ping status reload drain key doctor get-sockname help"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats reload drain key doctor get-sockname help"
 
-complete -c hotline -n "__hotline_command_is ask send ping status reload drain key get-sockname" -l socket -rF \
+complete -c hotline -n "__hotline_command_is ask send ping status stats reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"
-complete -c hotline -n "__hotline_command_is ask ping status reload drain" -l timeout -x -d "Seconds"
-complete -c hotline -n "__hotline_command_is ping status reload drain" -l json \
+complete -c hotline -n "__hotline_command_is ask ping status stats reload drain" -l timeout -x -d "Seconds"
+complete -c hotline -n "__hotline_command_is ping status stats reload drain" -l json \
     -d "The daemon's line as it is"
 complete -c hotline -n "__hotline_command_is send" -F
 complete -c hotline -n "__hotline_command_is key" -a set -d "Read a key and store it"

@@ -40,8 +40,9 @@ extension DaemonLoop {
     onChange?()
     requests[number] = RequestRecord(
       number: number, client: client, idSpelling: idSpelling,
-      tag: request.options.tag?.description, line: line.withoutSlack(), body: request.body,
-      ledger: ledger)
+      tag: request.options.tag?.description,
+      model: request.model?.description ?? configuration.defaults.model,
+      line: line.withoutSlack(), body: request.body, ledger: ledger)
   }
 
   private func send(_ number: RequestNumber, on connection: ConnectionNumber, _ lane: Int?) {
@@ -106,7 +107,7 @@ extension DaemonLoop {
       release(link)
     }
     record.releaseLine()
-    logEnd(record, error, completion)
+    logEnd(record, account(for: record, error, completion))
     write(to: record.client) { bytes in
       if let error {
         LocalLine.Failure(requestID: record.idSpelling, error: error, isAccepted: true)
@@ -117,16 +118,13 @@ extension DaemonLoop {
     }
   }
 
-  private func logEnd(
-    _ record: RequestRecord, _ error: HotlineError?, _ completion: Completion
-  ) {
+  private func logEnd(_ record: RequestRecord, _ end: RequestEnd) {
     log.debug(
       "request ended",
       metadata: [
-        "request": "\(record.number.rawValue)", "outcome": "\(completion.outcome.rawValue)",
-        "code": "\(error?.code.rawValue ?? "none")",
-        "tag": "\(record.tag ?? (record.client.isOpen ? commandName(of: record.client) : "none"))",
-        "connection": "\(completion.connection?.rawValue ?? 0)",
+        "request": "\(record.number.rawValue)", "outcome": "\(end.completion.outcome.rawValue)",
+        "code": "\(end.error?.rawValue ?? "none")", "tag": "\(end.tag)",
+        "connection": "\(end.completion.connection?.rawValue ?? 0)",
       ])
   }
 
@@ -170,7 +168,7 @@ extension DaemonLoop {
 
   private func dial(_ connection: ConnectionNumber, _ upstream: UpstreamIndex) {
     let runtime = upstreams[upstream.rawValue]
-    let link = UpstreamLink(connection, of: upstream, runtime)
+    let link = UpstreamLink(connection, of: upstream, runtime, at: now)
     links[connection] = link
     link.handler = dialer.dial(
       connection, to: runtime.endpoint, options: runtime.options, delegate: self)

@@ -105,9 +105,12 @@ extension DaemonLoop: ClientHandlerDelegate {
   }
 
   func clientClosed(_ client: ClientHandler) {
-    if let halfClosedAt = client.halfClosedAt, broker.openRequestCount(of: client.number) > 0 {
+    if broker.openRequestCount(of: client.number) > 0 {
+      // Its requests are counted under that name; later the process may be another's.
       let name = commandName(of: client)
-      hangUpHint.clientClosed(client, name, halfClosedAt: halfClosedAt, at: now, log)
+      if let halfClosedAt = client.halfClosedAt {
+        hangUpHint.clientClosed(client, name, halfClosedAt: halfClosedAt, at: now, log)
+      }
     }
     step(.clientClosed(client))
     forgetCommands(of: client)
@@ -142,6 +145,9 @@ extension DaemonLoop: ClientHandlerDelegate {
     case .status(let echo):
       let status = StatusLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
       writeOwn(to: client) { status.append(to: &$0) }
+    case .stats(let echo):
+      let stats = StatsLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
+      writeOwn(to: client) { stats.append(to: &$0) }
     case .drain(let echo):
       drainRequested(echo.map(line.bytes), by: client, at: now)
     case .reload(let echo):

@@ -9,10 +9,12 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   func upstreamOpened(_ connection: ConnectionNumber, _ facts: UpgradeFacts) {
     guard let link = link(connection) else { return }
     link.facts = facts
+    let upstream = upstreams[link.upstream.rawValue].configuration.name
+    statistics.connected(to: upstream, after: link.dialedAt.duration(to: now))
     log.info(
       "upstream connection opened",
       metadata: [
-        "upstream": "\(upstreams[link.upstream.rawValue].configuration.name)",
+        "upstream": "\(upstream)",
         "connection": "\(connection.rawValue)", "tls": "\(facts.tlsVersion ?? "none")",
         "resumed": "\(facts.isTLSResumed ?? false)",
       ])

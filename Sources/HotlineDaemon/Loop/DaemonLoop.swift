@@ -93,6 +93,12 @@ final class DaemonLoop {
   /// What ``scratch`` may keep from one input to the next.
   private static let scratchBytesMax = 1 << 20
   var hangUpHint = HangUpHint()
+  var statistics = Statistics()
+  /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is.
+  var wallClock: () -> Int64 = LocalCalendar.now
+  var calendar: (Int64) -> CalendarDay = LocalCalendar.day
+  /// The latest that was asked for.
+  var latestDay: CalendarDay?
 
   enum AtHand {
     case nothing

@@ -13,6 +13,8 @@ final class RequestRecord {
   let idSpelling: [UInt8]
   /// Accounting label that the client chose.
   let tag: String?
+  /// The model that it is for, its own or the default one.
+  let model: String?
   /// Its line; nil once nothing can make us send it again.
   private(set) var line: ByteBuffer?
   /// What of the line goes to the server: the message is made when it is known which one takes it.
@@ -23,12 +25,13 @@ final class RequestRecord {
 
   init(
     number: RequestNumber, client: ClientHandler, idSpelling: [UInt8], tag: String?,
-    line: ByteBuffer, body: RequestBody, ledger: MemoryLedger
+    model: String?, line: ByteBuffer, body: RequestBody, ledger: MemoryLedger
   ) {
     self.number = number
     self.client = client
     self.idSpelling = idSpelling
     self.tag = tag
+    self.model = model
     self.line = line
     self.body = body
     self.ledger = ledger

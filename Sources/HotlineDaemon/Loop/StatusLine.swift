@@ -19,7 +19,7 @@ struct StatusLine {
     self.daemon = daemon
     self.echo = echo
     self.now = now
-    let seesAll = uid == 0 || uid == daemon.broker.ownerUID
+    let seesAll = daemon.seesAll(uid)
     clients = daemon.clients.values.filter { seesAll || $0.uid == uid }
       .sorted { $0.number < $1.number }
   }

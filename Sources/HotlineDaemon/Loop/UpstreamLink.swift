@@ -6,6 +6,7 @@ import NIOCore
 /// What the driver keeps of an upstream connection.
 final class UpstreamLink {
   let number: ConnectionNumber
+  let dialedAt: MonotonicInstant
   let upstream: UpstreamIndex
   /// What its server was dialled to take; a reload changes all of it but the envelope.
   private(set) var dialect: UpstreamDialect
@@ -23,8 +24,12 @@ final class UpstreamLink {
   /// Ends the time for which its server is held up.
   var holdTimer: Scheduled<Void>?
 
-  init(_ number: ConnectionNumber, of upstream: UpstreamIndex, _ runtime: UpstreamRuntime) {
+  init(
+    _ number: ConnectionNumber, of upstream: UpstreamIndex, _ runtime: UpstreamRuntime,
+    at now: MonotonicInstant
+  ) {
     self.number = number
+    dialedAt = now
     self.upstream = upstream
     dialect = runtime.dialect
     redactor = runtime.endpoint.redactor

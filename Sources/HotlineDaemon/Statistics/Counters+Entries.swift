@@ -1,0 +1,55 @@
+import HotlineCore
+
+extension Counters {
+  /// One counter, or several that differ in one label.
+  struct Entry {
+    enum Value {
+      case one(UInt64)
+      /// All values that the label can have, those that never occurred too.
+      case each(label: String, [(String, UInt64)])
+    }
+
+    let name: String
+    /// One sentence.
+    let help: String
+    let value: Value
+
+    fileprivate init(_ name: String, _ help: String, _ count: UInt64) {
+      (self.name, self.help, value) = (name, help, .one(count))
+    }
+
+    fileprivate init<Case: RawRepresentable<String> & CaseIterable & Hashable>(
+      _ name: String, _ help: String, by label: String, _ counts: [Case: UInt64]
+    ) {
+      self.name = name
+      self.help = help
+      value = .each(label: label, Case.allCases.map { ($0.rawValue, counts[$0] ?? 0) })
+    }
+  }
+
+  /// All of them, in the words of `hotline.stats`.
+  var entries: [Entry] {
+    [
+      Entry("clients_accepted", "Local connections taken.", clientsAccepted),
+      Entry("clients_refused", "Local connections refused.", clientsRefused),
+      Entry("requests_accepted", "Requests taken.", requestsAccepted),
+      Entry("requests_refused", "Lines answered by an error alone.", requestsRefused),
+      Entry("requests_hung_up", "Requests cancelled as their client left.", requestsHungUp),
+      Entry("requests_resent", "Requests sent a second time.", requestsResent),
+      Entry("requests_ended", "Requests that have ended.", by: "outcome", requestsEnded),
+      Entry("errors", "Errors of the daemon's own, told to clients.", by: "code", errorsByCode),
+      Entry("events_delivered", "Events brought to clients.", eventsDelivered),
+      Entry(
+        "idle_events_ignored", "Events of no response, while none ran.", idleEventsIgnored),
+      Entry("abandoned_events", "Events of responses that nobody wanted.", abandonedEvents),
+      Entry(
+        "responses_dropped", "Unwanted responses ended with their connection.", responsesDropped),
+      Entry("responses_drained", "Unwanted responses read to their end.", responsesDrained),
+      Entry("connections_opened", "Connections to servers opened.", connectionsOpened),
+      Entry("connections_lost", "Connections that servers or networks ended.", connectionsLost),
+      Entry(
+        "connections_closed", "Connections that the daemon closed.", by: "reason",
+        connectionsClosed),
+    ]
+  }
+}
