@@ -35,6 +35,22 @@ extension Broker {
     return conclude(end(number, .cancelled, at: now), at: now)
   }
 
+  /// Somebody wants a request of any client ended.
+  ///
+  /// - Throws: why it is not.
+  package mutating func cancelRequested(
+    _ id: RequestID, of client: ClientNumber, by asker: ClientNumber, at now: MonotonicInstant
+  ) throws(HotlineError) -> [Action] {
+    if let error = commandRefusal(for: asker) { throw error }
+    guard let number = clients[client]?.open[id], let request = requests[number] else {
+      throw unknownRequest(id)
+    }
+    let error = HotlineError(
+      .cancelled, "somebody else cancelled the request (hotline cancel)", sent: sent(of: request),
+      isRetryable: true)
+    return conclude(end(number, .cancelled, with: error, at: now), at: now)
+  }
+
   /// A control message for a running response: `response.steer`, `.inject`, `.interrupt`.
   ///
   /// - Parameters:

@@ -16,6 +16,12 @@ package enum ClientMessage: Hashable, Sendable {
   case status(echo: Range<Int>?)
   /// `hotline.stats`; `echo` as in ``ping(echo:)``.
   case stats(echo: Range<Int>?)
+  /// `hotline.watch`; `echo` as in ``ping(echo:)``.
+  case watch(WatchOptions, echo: Range<Int>?)
+  /// `hotline.config`; `echo` as in ``ping(echo:)``.
+  case config(echo: Range<Int>?)
+  /// `hotline.cancel`: a request of any client; its id is echoed.
+  case cancelOther(ClientNumber, RequestID, spelling: Range<Int>)
   /// `hotline.drain`; `echo` as in ``ping(echo:)``.
   case drain(echo: Range<Int>?)
   /// `hotline.reload`; `echo` as in ``ping(echo:)``.
@@ -45,6 +51,9 @@ package enum ClientMessage: Hashable, Sendable {
     package var modelCharactersMax = 256
     /// Characters of a `prompt_cache_key`; a longer one is sent on but not read.
     package var promptCacheKeyCharactersMax = 1024
+    /// Milliseconds of a watch's `every_ms`: at most an hour.
+    package var watchMillisecondsMin = 100
+    package var watchMillisecondsMax = 3_600_000
     /// Characters of a name or an option's value that an error repeats.
     package var quotedCharactersMax = 64
 
@@ -71,6 +80,16 @@ package enum ClientMessage: Hashable, Sendable {
       return .refused(error, requestIDSpelling: reader.idSpelling)
     }
   }
+}
+
+/// What a `hotline.watch` is to show.
+package struct WatchOptions: Hashable, Sendable {
+  /// Between two status lines; 0 for none.
+  package var everyMilliseconds = 1000
+  /// Requests, a line each as they end.
+  package var showsRequests = false
+
+  package init() {}
 }
 
 /// One `response.create`.

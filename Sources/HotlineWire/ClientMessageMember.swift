@@ -101,7 +101,8 @@ struct ClientMessageMembers: ExpressibleByArrayLiteral {
 
 /// The types of line that a client may send.
 enum ClientMessageType: CaseIterable {
-  case create, cancel, steer, inject, interrupt, ping, status, stats, drain, reload
+  case create, cancel, steer, inject, interrupt, ping, status, stats, watch, config,
+    cancelOther, drain, reload
 
   var name: StaticString {
     switch self {
@@ -113,6 +114,9 @@ enum ClientMessageType: CaseIterable {
     case .ping: "hotline.ping"
     case .status: "hotline.status"
     case .stats: "hotline.stats"
+    case .watch: "hotline.watch"
+    case .config: "hotline.config"
+    case .cancelOther: "hotline.cancel"
     case .drain: "hotline.drain"
     case .reload: "hotline.reload"
     }

@@ -22,6 +22,9 @@ extension ClientMessageReader {
     case .ping: return .ping(echo: idSpelling)
     case .status: return .status(echo: idSpelling)
     case .stats: return .stats(echo: idSpelling)
+    case .watch: return try watch()
+    case .config: return .config(echo: idSpelling)
+    case .cancelOther: return try cancelOfOther()
     case .drain: return .drain(echo: idSpelling)
     case .reload: return .reload(echo: idSpelling)
     }

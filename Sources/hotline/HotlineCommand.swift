@@ -18,6 +18,8 @@ struct HotlineCommand: ParsableCommand {
     version: hotlineVersion,
     subcommands: [
       AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self, StatsCommand.self,
+      WatchCommand.self,
+      TailCommand.self, ConfigCommand.self, CancelCommand.self,
       ReloadCommand.self, DrainCommand.self, KeyCommand.self, GetSocknameCommand.self,
       DoctorCommand.self,
     ])

@@ -9,6 +9,8 @@ struct Question {
   var answerType: String
   /// Longest wait for the answer; nil waits as long as the daemon is there.
   var timeout: Duration?
+  /// Writes the question's other members.
+  var members: (inout JSONWriter) -> Void = { _ in }
 
   /// Bytes of the longest answer.
   static let lineBytesMax = 64 << 20
@@ -17,7 +19,11 @@ struct Question {
   /// - Throws: the daemon's error, or `.unreachable` if it does not answer.
   func ask(_ socket: DaemonSocket) throws(CommandFailure) -> (line: [UInt8], time: Duration) {
     var outgoing = ByteQueue()
-    outgoing.append(LocalLine.line { $0.member("type", type) })
+    outgoing.append(
+      LocalLine.line { line in
+        line.member("type", type)
+        members(&line)
+      })
     var lines = LineReader(lineBytesMax: Self.lineBytesMax)
     let start = MonotonicInstant.current()
     while true {
@@ -38,18 +44,24 @@ struct Question {
 
   /// The line, if it is the answer.
   private func read(_ line: UnsafeRawBufferPointer) throws(CommandFailure) -> [UInt8]? {
-    guard let view = JSONView(line: line) else {
-      throw CommandFailure(
-        .failed,
-        "what answers is no hotlined: it sent a line that is no JSON object; check the "
-          + "socket's path with \"hotline get-sockname\"")
-    }
+    let view = try Self.object(line)
     let type = view["type"]?.string
     if type == "error" {
       let report = FailureReport(errorLine: view)
       throw CommandFailure(report.exitStatus, report.sentence)
     }
     return type == answerType ? Array(line) : nil
+  }
+
+  /// - Throws: `.failed`, as nobody but a `hotlined` is to be spoken with.
+  static func object(_ line: UnsafeRawBufferPointer) throws(CommandFailure) -> JSONView {
+    guard let view = JSONView(line: line) else {
+      throw CommandFailure(
+        .failed,
+        "what answers is no hotlined: it sent a line that is no JSON object; check the "
+          + "socket's path with \"hotline get-sockname\"")
+    }
+    return view
   }
 
   private func silence(_ timeout: Duration, _ socket: DaemonSocket) -> CommandFailure {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HotlineWire
 
 /// What all commands share that ask the daemon about itself.
 struct QuestionOptions: ParsableArguments {
@@ -25,7 +26,17 @@ struct QuestionOptions: ParsableArguments {
     _ type: String, answer: String, text: (JSONView, Duration) -> String
   ) throws(CommandFailure) {
     let socket = try DaemonSocket(connectingTo: socketOptions.path())
-    let question = Question(type: type, answerType: answer, timeout: .seconds(timeout))
+    try ask(type, answer: answer, on: socket, text: text)
+  }
+
+  /// As the other, of a daemon that has been asked before.
+  func ask(
+    _ type: String, answer: String, on socket: DaemonSocket,
+    members: @escaping (inout JSONWriter) -> Void = { _ in },
+    text: (JSONView, Duration) -> String
+  ) throws(CommandFailure) {
+    let question = Question(
+      type: type, answerType: answer, timeout: .seconds(timeout), members: members)
     let (line, time) = try question.ask(socket)
     var output = OutputWriter()
     if json {

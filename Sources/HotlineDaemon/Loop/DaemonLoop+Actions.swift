@@ -33,7 +33,8 @@ extension DaemonLoop {
   // MARK: Requests
 
   private func accept(_ number: RequestNumber, madeID: ByteString?) {
-    guard case .request(let client, let request, let line, let spelling) = atHand else {
+    guard case .request(let client, let request, let line, let spelling, let upstream) = atHand
+    else {
       preconditionFailure("a request was accepted that no line brought")
     }
     let idSpelling = spelling ?? madeID.map { JSONString.spelling(of: $0) } ?? []
@@ -42,7 +43,7 @@ extension DaemonLoop {
       number: number, client: client, idSpelling: idSpelling,
       tag: request.options.tag?.description,
       model: request.model?.description ?? configuration.defaults.model,
-      line: line.withoutSlack(), body: request.body, ledger: ledger)
+      upstream: upstream, at: now, line: line.withoutSlack(), body: request.body, ledger: ledger)
   }
 
   private func send(_ number: RequestNumber, on connection: ConnectionNumber, _ lane: Int?) {
@@ -133,7 +134,7 @@ extension DaemonLoop {
   private func refuse(_ number: ClientNumber, _ error: HotlineError) {
     let spelling: [UInt8]? =
       switch atHand {
-      case .request(_, _, _, let spelling), .line(_, let spelling): spelling
+      case .request(_, _, _, let spelling, _), .line(_, let spelling): spelling
       case .control(_, let control, let line): line.bytes(in: control.idSpelling)
       case .nothing, .event: nil
       }

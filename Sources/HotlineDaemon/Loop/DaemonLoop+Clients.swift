@@ -114,6 +114,7 @@ extension DaemonLoop: ClientHandlerDelegate {
     }
     step(.clientClosed(client))
     forgetCommands(of: client)
+    forgetWatch(of: client)
     clients[client.number] = nil
     batchEnded()
     onGone?()
@@ -137,21 +138,8 @@ extension DaemonLoop: ClientHandlerDelegate {
         broker.controlArrived(
           for: control.id, responseID: control.responseID,
           param: "\(control.kind.responseIDMember)", from: client.number))
-    case .ping(let echo):
-      let pong = LocalLine.Pong(
-        requestID: echo.map(line.bytes), version: hotlineVersion,
-        processID: ownProcessID, uptime: startedAt.duration(to: now))
-      writeOwn(to: client) { pong.append(to: &$0) }
-    case .status(let echo):
-      let status = StatusLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
-      writeOwn(to: client) { status.append(to: &$0) }
-    case .stats(let echo):
-      let stats = StatsLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
-      writeOwn(to: client) { stats.append(to: &$0) }
-    case .drain(let echo):
-      drainRequested(echo.map(line.bytes), by: client, at: now)
-    case .reload(let echo):
-      reloadRequested(echo.map(line.bytes), by: client)
+    case .ping, .status, .stats, .watch, .config, .cancelOther, .drain, .reload:
+      questionArrived(message, line, from: client, at: now)
     case .refused(let error, let spelling):
       refuse(error, echo: spelling.map(line.bytes), to: client)
     }
@@ -183,7 +171,7 @@ extension DaemonLoop: ClientHandlerDelegate {
       let hasLanes = runtime.configuration.limits.lanes > 1
       let longestLane = hasLanes ? LaneName.countMax - 1 : nil
       _ = try runtime.dialect.message(for: request.body, lane: longestLane)
-      atHand = .request(client, request, line, idSpelling: spelling)
+      atHand = .request(client, request, line, idSpelling: spelling, upstream)
     } catch {
       perform(broker.requestRefused(error, from: client.number))
       return

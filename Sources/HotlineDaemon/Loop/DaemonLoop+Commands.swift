@@ -2,6 +2,7 @@ import HotlineCore
 import HotlineTransport
 import HotlineWire
 import Logging
+import NIOCore
 
 /// A line that is answered later than it came: `hotline.drain`, `hotline.reload`.
 struct PendingCommand {
@@ -19,6 +20,61 @@ struct PendingCommand {
 }
 
 extension DaemonLoop {
+  /// What is no request's.
+  func questionArrived(
+    _ message: ClientMessage, _ line: ByteBuffer, from client: ClientHandler,
+    at now: MonotonicInstant
+  ) {
+    switch message {
+    case .ping(let echo):
+      let pong = LocalLine.Pong(
+        requestID: echo.map(line.bytes), version: hotlineVersion,
+        processID: ownProcessID, uptime: startedAt.duration(to: now))
+      writeOwn(to: client) { pong.append(to: &$0) }
+    case .status(let echo):
+      let status = StatusLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
+      writeOwn(to: client) { status.append(to: &$0) }
+    case .stats(let echo):
+      let stats = StatsLine(self, echo: echo.map(line.bytes), for: client.uid, at: now)
+      writeOwn(to: client) { stats.append(to: &$0) }
+    case .watch(let options, let echo):
+      watchRequested(options, echo.map(line.bytes), by: client, at: now)
+    case .config(let echo):
+      configRequested(echo.map(line.bytes), by: client)
+    case .cancelOther(let number, let id, let spelling):
+      cancelRequested(id, line.bytes(in: spelling), of: number, by: client, at: now)
+    case .drain(let echo):
+      drainRequested(echo.map(line.bytes), by: client, at: now)
+    case .reload(let echo):
+      reloadRequested(echo.map(line.bytes), by: client)
+    case .request, .cancel, .forward, .refused:
+      preconditionFailure("a request is no question")
+    }
+  }
+
+  private func configRequested(_ echo: [UInt8]?, by client: ClientHandler) {
+    atHand = .line(client, idSpelling: echo)
+    if let error = broker.commandRefusal(for: client.number) {
+      return perform(broker.requestRefused(error, from: client.number))
+    }
+    let config = ConfigLine(configuration: configuration, echo: echo)
+    writeOwn(to: client) { config.append(to: &$0) }
+  }
+
+  private func cancelRequested(
+    _ id: RequestID, _ spelling: [UInt8], of number: ClientNumber, by client: ClientHandler,
+    at now: MonotonicInstant
+  ) {
+    atHand = .line(client, idSpelling: spelling)
+    do throws(HotlineError) {
+      perform(try broker.cancelRequested(id, of: number, by: client.number, at: now))
+      log.info("a request was cancelled", metadata: describe(client))
+      writeOwn(to: client) { LocalLine.Ok(requestID: spelling).append(to: &$0) }
+    } catch {
+      perform(broker.requestRefused(error, from: client.number))
+    }
+  }
+
   /// Commands of one client that may wait for their answers.
   static let commandsPerClientMax = 64
 

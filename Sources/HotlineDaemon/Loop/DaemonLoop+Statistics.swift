@@ -29,6 +29,7 @@ extension DaemonLoop {
       upstream: upstreams[completion.upstream.rawValue].configuration.name, error: error?.code,
       completion: completion, usage: completion.usage.flatMap { TokenUsage($0) })
     statistics.requestEnded(end, on: today())
+    if !watches.isEmpty { tellWatches(of: end) }
     return end
   }
 }

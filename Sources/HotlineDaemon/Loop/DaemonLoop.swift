@@ -94,6 +94,7 @@ final class DaemonLoop {
   private static let scratchBytesMax = 1 << 20
   var hangUpHint = HangUpHint()
   var statistics = Statistics()
+  var watches: [ClientNumber: Watch] = [:]
   /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is.
   var wallClock: () -> Int64 = LocalCalendar.now
   var calendar: (Int64) -> CalendarDay = LocalCalendar.day
@@ -102,7 +103,7 @@ final class DaemonLoop {
 
   enum AtHand {
     case nothing
-    case request(ClientHandler, ClientRequest, ByteBuffer, idSpelling: [UInt8]?)
+    case request(ClientHandler, ClientRequest, ByteBuffer, idSpelling: [UInt8]?, UpstreamIndex)
     case control(ClientHandler, ForwardedMessage, ByteBuffer)
     case line(ClientHandler, idSpelling: [UInt8]?)
     case event(UpstreamEvent)
@@ -204,7 +205,8 @@ final class DaemonLoop {
       atHand = .line(client, idSpelling: nil)
       admit(client, at: now)
     case .clientHalfClosed(let client):
-      guard !awaitsReload(client) else { break }
+      // A half-close does not end a watch.
+      guard !awaitsReload(client), watches[client.number] == nil else { break }
       perform(broker.clientHalfClosed(client.number, at: now))
     case .clientClosed(let client):
       perform(broker.clientClosed(client.number, at: now))

@@ -15,6 +15,8 @@ final class RequestRecord {
   let tag: String?
   /// The model that it is for, its own or the default one.
   let model: String?
+  let upstream: UpstreamIndex
+  let arrivedAt: MonotonicInstant
   /// Its line; nil once nothing can make us send it again.
   private(set) var line: ByteBuffer?
   /// What of the line goes to the server: the message is made when it is known which one takes it.
@@ -25,13 +27,16 @@ final class RequestRecord {
 
   init(
     number: RequestNumber, client: ClientHandler, idSpelling: [UInt8], tag: String?,
-    model: String?, line: ByteBuffer, body: RequestBody, ledger: MemoryLedger
+    model: String?, upstream: UpstreamIndex, at now: MonotonicInstant, line: ByteBuffer,
+    body: RequestBody, ledger: MemoryLedger
   ) {
     self.number = number
     self.client = client
     self.idSpelling = idSpelling
     self.tag = tag
     self.model = model
+    self.upstream = upstream
+    arrivedAt = now
     self.line = line
     self.body = body
     self.ledger = ledger

@@ -122,7 +122,26 @@ struct StatusLine {
     line.endObject()
   }
 
+  /// Open requests that are listed, the oldest of all clients together.
+  private static let requestsMax = 4096
+
+  private func append(_ record: RequestRecord, to line: inout JSONWriter) {
+    let link = record.connection.flatMap { daemon.links[$0] }
+    let isRunning = link?.holds(record) == true
+    line.beginObject()
+    line.member("request_id", spelling: record.idSpelling)
+    line.member("state", isRunning ? "running" : "waiting")
+    line.member("age_s", record.arrivedAt.duration(to: now).components.seconds)
+    line.member("upstream", daemon.upstreams[record.upstream.rawValue].configuration.name)
+    line.member("connection", isRunning ? record.connection?.rawValue : nil)
+    line.member("model", record.model)
+    line.member("tag", record.tag)
+    line.endObject()
+  }
+
   private func appendClients(_ line: inout JSONWriter) {
+    let oldest = daemon.requests.values.sorted { $0.number < $1.number }.prefix(Self.requestsMax)
+    let requests = Dictionary(grouping: oldest, by: \.client.number)
     line.name("clients")
     line.beginArray()
     for client in clients {
@@ -133,6 +152,10 @@ struct StatusLine {
       line.member("command", daemon.commandName(of: client))
       line.member("open_requests", snapshot.openRequests[client.number] ?? 0)
       line.member("unread_bytes", client.unreadBytes)
+      line.name("requests")
+      line.beginArray()
+      for record in requests[client.number] ?? [] { append(record, to: &line) }
+      line.endArray()
       line.endObject()
     }
     line.endArray()

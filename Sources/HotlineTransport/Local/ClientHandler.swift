@@ -236,8 +236,9 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
 
   // MARK: Limits
 
-  /// Whether the client may be heard: not while too many of the daemon's own lines wait there.
-  var mayRead: Bool {
+  /// Whether the client may be heard, and told what it need not know: not while too many of the
+  /// daemon's own lines wait there.
+  package var mayRead: Bool {
     guard ownLines.mayExceed(limits.ownBytesMax) else { return true }
     return ownLines.unread(unreadBytes: unreadBytes) < limits.ownBytesMax
   }
