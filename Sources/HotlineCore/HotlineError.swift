@@ -17,6 +17,7 @@ package struct HotlineError: Error, Hashable, Sendable {
     case tooManyRequests = "too_many_requests"
     case queueFull = "queue_full"
     case messageTooLarge = "message_too_large"
+    case budgetExceeded = "budget_exceeded"
     // Ending an accepted request: `hotline.done` follows.
     case queueTimeout = "queue_timeout"
     case timeout

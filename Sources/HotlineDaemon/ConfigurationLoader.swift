@@ -44,7 +44,20 @@ struct ConfigurationLoader: Sendable {
         "socket.exit_when_idle: has no effect without a socket that the service manager holds, for "
           + "nobody would start the daemon again")
     }
+    if let warning = Self.budgetWarning(configuration) { warnings.append(warning) }
     return Loaded(configuration: configuration, upstreams: upstreams, warnings: warnings)
+  }
+
+  /// A budget that counts nothing guards against nothing.
+  private static func budgetWarning(_ configuration: Configuration) -> String? {
+    guard configuration.budgets.isSet else { return nil }
+    let presets = configuration.upstreams.map(\.presetPrices)
+    let isPriced = configuration.prices.contains { model, price in
+      presets.contains { price.filled(from: $0[model]).isComplete }
+    }
+    guard !isPriced else { return nil }
+    return "budget_usd_per_day: no model's prices of input and output are both known, so that "
+      + "nothing is counted; give them in [price.\"MODEL\"]"
   }
 
   private func trustDigest(_ upstream: UpstreamConfiguration) -> Int {

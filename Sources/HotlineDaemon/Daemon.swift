@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import HotlineCore
 import HotlineSystem
@@ -116,6 +117,20 @@ package enum Daemon {
     return try SocketPath.bind(path, mode: configuration.service.admitsOthers ? 0o666 : 0o600)
   }
 
+  private static func loadSpending(
+    _ surroundings: Surroundings, _ log: Logger
+  ) -> (Spending, SpendingFile?) {
+    guard let file = SpendingFile(in: surroundings) else { return (Spending(), nil) }
+    do throws(SpendingFile.Unreadable) {
+      return (try file.load(in: surroundings), file)
+    } catch {
+      log.warning(
+        "what was spent today is not known: the budgets begin anew",
+        metadata: ["file": "\(LogText.sanitized(file.path))", "reason": "\(error.reason)"])
+      return (Spending(), file)
+    }
+  }
+
   private static func serve(
     _ loaded: ConfigurationLoader.Loaded, _ loader: ConfigurationLoader, _ passed: [PassedSocket]
   ) throws -> Int32 {
@@ -128,11 +143,13 @@ package enum Daemon {
     let loop = group.next()
     let notifier = ServiceNotifier()
     let stopped = loop.makePromise(of: Void.self)
+    let spending = loadSpending(loader.surroundings, log)
     let started = loop.submit {
       let daemon = DaemonLoop(
         configuration: configuration, upstreams: loaded.upstreams, eventLoop: loop, log: log,
         ownerUID: getuid(), seed: .random(in: 0 ... .max))
       daemon.loader = loader
+      (daemon.spending, daemon.spendingFile) = spending
       let service = DaemonService(
         daemon, notifier: notifier, isActivated: !passed.isEmpty, stopped: stopped)
       return NIOLoopBound(service, eventLoop: loop)
@@ -163,6 +180,8 @@ package enum Daemon {
     CodePages.release()
     try stopped.futureResult.wait()
     signals.cancel()
+    try loop.submit { service.value.storeSpending() }.wait()
+    DaemonLoop.disk.sync {}
     log.info("stopped")
     notifier.status("stopped")
     return ExitStatus.success

@@ -143,6 +143,8 @@ final class DaemonService {
 
   // MARK: The end
 
+  func storeSpending() { daemon.storeSpending() }
+
   /// Everything accepted has its last line: say good-bye to clients and servers.
   private func stop() {
     isStopped = true

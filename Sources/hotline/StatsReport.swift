@@ -18,7 +18,7 @@ struct StatsReport {
     let parts = [
       heading, latencyTable, accounts("MODEL", usage?["models"], "model"),
       accounts("UPSTREAM", usage?["upstreams"], "upstream"), accounts("TAG", usage?["tags"], "tag"),
-      dayTable, counters,
+      dayTable, budgetTable, counters,
     ]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n")
   }
@@ -59,13 +59,24 @@ struct StatsReport {
     return shown(table)
   }
 
+  private var budgetTable: String {
+    var table = TextTable(header: ["SPENT TODAY", "OF", "UNTIL", "BY TAG"])
+    for budget in stats["budgets"]?.elements ?? [] {
+      table.append([
+        dollars(budget["spent_usd"]), dollars(budget["usd_per_day"]), words(budget["resets_at"]),
+        budget["tag"] == nil ? "all" : words(budget["tag"]),
+      ])
+    }
+    return shown(table)
+  }
+
   private static let accountHeader = ["REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST"]
 
   private static func cells(_ account: JSONView) -> [String] {
     [
       integer(account["requests"]), integer(account["input_tokens"]),
       integer(account["cached_input_tokens"]), integer(account["output_tokens"]),
-      account["cost_usd"]?.number.map { Quantity.fixed($0, decimals: 4) + " USD" } ?? "-",
+      dollars(account["cost_usd"]),
     ]
   }
 
@@ -86,4 +97,8 @@ struct StatsReport {
   private func shown(_ table: TextTable) -> String {
     table.isEmpty ? "" : table.text(columns: StatusReport.columns, style)
   }
+}
+
+private func dollars(_ view: JSONView?) -> String {
+  view?.number.map { Quantity.fixed($0, decimals: 4) + " USD" } ?? "-"
 }

@@ -22,9 +22,7 @@ import Testing
     let keys = try settings(Self.secrets).settings.map(\.key)
     #expect(Set(keys).count == keys.count)
     let expected =
-      Schema.rootKeys.filter {
-        !["socket", "queue", "defaults", "price", "tag", "upstream"].contains($0)
-      }
+      Schema.rootKeys.filter { !Schema.tables.contains($0) }
       + Schema.socketKeys.map { "socket.\($0)" } + Schema.queueKeys.map { "queue.\($0)" }
       + Schema.defaultsKeys.map { "defaults.\($0)" }
       // A preset is what the others begin with.

@@ -19,6 +19,8 @@ import Testing
     + #""cached_input_tokens":0,"output_tokens":0,"cost_usd":null,"unpriced_requests":1}],"#
     + #""upstreams":[],"tags":[{"tag":"ni\nght","uid":7,"requests":3,"input_tokens":36,"#
     + #""cached_input_tokens":30,"output_tokens":87,"cost_usd":null,"unpriced_requests":3}]},"#
+    + #""budgets":[{"tag":null,"usd_per_day":5,"spent_usd":1.25,"#
+    + #""resets_at":"2026-11-24T00:00:00+01:00"}],"#
     + #""days":[{"date":"2026-11-23","requests":3,"input_tokens":36,"cached_input_tokens":30,"#
     + #""output_tokens":87,"cost_usd":12.5,"unpriced_requests":0,"models":[],"upstreams":[],"#
     + #""tags":[]}]}"#
@@ -39,6 +41,9 @@ import Testing
 
     REQUESTS  INPUT  CACHED  OUTPUT  COST         DAY
     3         36     30      87      12.5000 USD  2026-11-23
+
+    SPENT TODAY  OF          UNTIL                      BY TAG
+    1.2500 USD   5.0000 USD  2026-11-24T00:00:00+01:00  all
 
     clients_accepted  3
     requests_ended    2 completed, 1 error

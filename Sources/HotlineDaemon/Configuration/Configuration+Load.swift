@@ -16,6 +16,8 @@ extension Configuration {
     reader.readFile()
     let (limits, service) = reader.readLimits()
     let defaults = reader.readDefaults()
+    let prices = reader.readPrices()
+    let budgets = reader.readBudgets()
     var (upstreams, defaultIndex) = reader.readUpstreams()
     let socketPath = reader.socketPath(isPassed: socketIsPassed)
     if upstreams.indices.contains(defaultIndex) {
@@ -33,7 +35,8 @@ extension Configuration {
     }
     return Configuration(
       socketPath: socketPath, service: service, limits: limits, defaults: defaults,
-      upstreams: upstreams, defaultUpstream: defaultIndex, logLevel: logLevel,
+      prices: prices, budgets: budgets, upstreams: upstreams, defaultUpstream: defaultIndex,
+      logLevel: logLevel,
       logFormat: logFormat, file: reader.file,
       origins: reader.origins)
   }

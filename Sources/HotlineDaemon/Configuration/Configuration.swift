@@ -40,6 +40,9 @@ package struct Configuration: Hashable, Sendable {
   package var service = Service()
   package var limits = Limits()
   package var defaults = RequestDefaults()
+  /// By model; what they leave open the upstream's preset may know.
+  package var prices: [String: Price] = [:]
+  package var budgets = Budgets()
   /// Never empty; in the order of their names.
   package var upstreams: [UpstreamConfiguration]
   /// Index in ``upstreams`` of the one that requests go to which name none.
@@ -112,6 +115,9 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   package var compression = Compression.auto
   package var limits: UpstreamLimits
   package var keyPolicy: KeyPolicy
+
+  /// What its provider was known to charge, by model: of the preset for its host.
+  var presetPrices: [String: Price] { Preset.prices(ofHost: endpoint.host) }
 
   /// As configured. Its query may hold secrets: print ``UpstreamURL/displayed`` instead.
   package var url: String { endpoint.text }

@@ -78,7 +78,9 @@ enum Showable {
   static func suggestion(for name: String, among known: [String]) -> String {
     let near = known.map { (name: $0, distance: distance($0, name)) }
       .min { $0.distance < $1.distance }
-    if let near, near.distance <= 2 { return "did you mean \(near.name)?" }
+    if let near, near.distance <= 2, near.distance < name.utf8.count {
+      return "did you mean \(near.name)?"
+    }
     return "known here: " + known.joined(separator: ", ")
   }
 

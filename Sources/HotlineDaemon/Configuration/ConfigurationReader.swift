@@ -13,12 +13,15 @@ struct ConfigurationReader {
   /// The configuration file; relative paths in it begin at its directory.
   var file: String?
 
-  /// The tables of the document, and `default_upstream`.
+  /// The tables of the document, and its own keys.
   private(set) var socketTable: TOMLTable?
   private(set) var queueTable: TOMLTable?
   private(set) var defaultsTable: TOMLTable?
+  private(set) var priceTable: TOMLTable?
+  private(set) var tagTable: TOMLTable?
   private(set) var upstreamTable: TOMLTable?
   private(set) var defaultUpstream: String?
+  private(set) var budgetPerDay: Double?
   /// `path` in `[socket]`, resolved.
   private(set) var configuredSocketPath: String?
 
@@ -46,10 +49,14 @@ struct ConfigurationReader {
     socketTable = root.subtable("socket")
     queueTable = root.subtable("queue")
     defaultsTable = root.subtable("defaults")
+    priceTable = root.subtable("price")
+    tagTable = root.subtable("tag")
     upstreamTable = root.subtable("upstream")
     defaultUpstream = root.string("default_upstream", such: Self.builtIn)
+    budgetPerDay = root.decimal("budget_usd_per_day", 0...Schema.budgetMax, such: "5")
     problems += root.problems
     if defaultUpstream != nil { origins["default_upstream"] = .file }
+    if budgetPerDay != nil { origins["budget_usd_per_day"] = .file }
   }
 
   private mutating func fileContent() -> (String, [UInt8])? {

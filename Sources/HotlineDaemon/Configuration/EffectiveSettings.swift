@@ -4,8 +4,10 @@ import HotlineTLS
 import HotlineTransport
 import Logging
 
-/// The configuration as it is in force: each key with its value and where that came from. Nothing of
-/// it is a secret: header values are masked, URLs shown without what may be one, keys left out.
+/// The configuration as it is in force: each key with its value and where that came from.
+///
+/// Nothing of it is a secret: header values are masked, URLs shown without what may be one, keys left
+/// out.
 struct EffectiveSettings {
   enum Value: Hashable {
     case text(String)
@@ -35,7 +37,9 @@ struct EffectiveSettings {
     self.configuration = configuration
     let upstreams = configuration.upstreams
     add("default_upstream", .text(upstreams[configuration.defaultUpstream].name))
+    add("budget_usd_per_day", .init(configuration.budgets.perDay))
     addService()
+    addPrices()
     for upstream in upstreams { add(upstream) }
     add("log_level", .text(configuration.logLevel.rawValue))
     add("log_format", .text(configuration.logFormat.rawValue))
@@ -56,6 +60,23 @@ struct EffectiveSettings {
     add(Schema.queue, of: configuration.limits, under: "queue")
     add("defaults.model", .init(configuration.defaults.model))
     add("defaults.instructions", .init(configuration.defaults.instructions))
+  }
+
+  /// Those of presets too, which apply to the upstreams of their providers alone.
+  private mutating func addPrices() {
+    let presets = configuration.upstreams.map(\.presetPrices)
+    let known = presets.reduce(into: Set(configuration.prices.keys)) { $0.formUnion($1.keys) }
+    for model in known.sorted() {
+      let preset = presets.lazy.compactMap { $0[model] }.first
+      let price = (configuration.prices[model] ?? Price()).filled(from: preset)
+      let path = Showable.path(["price", model])
+      add("\(path).input_per_million", .init(price.input))
+      add("\(path).cached_input_per_million", .init(price.cachedInput))
+      add("\(path).output_per_million", .init(price.output))
+    }
+    for (tag, budget) in configuration.budgets.perDayByTag.sorted(by: { $0.key < $1.key }) {
+      add(Showable.path(["tag", tag]) + ".budget_usd_per_day", .decimal(budget))
+    }
   }
 
   private mutating func add(_ upstream: UpstreamConfiguration) {
@@ -95,6 +116,7 @@ struct EffectiveSettings {
 
 extension EffectiveSettings.Value {
   init(_ text: String?) { self = text.map { .text($0) } ?? .none }
+  init(_ number: Double?) { self = number.map { .decimal($0) } ?? .none }
 }
 
 extension UpstreamConfiguration {

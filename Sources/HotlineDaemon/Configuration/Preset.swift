@@ -9,6 +9,11 @@ struct Preset: Sendable {
   var storeFalse: Bool
   var continuation: UpstreamConfiguration.Continuation
   var limits = UpstreamLimits()
+  /// What its provider charged on ``pricesDate``, by model.
+  var prices: [String: Price] = [:]
+
+  /// When ``prices`` were taken from the provider's own pages.
+  static let pricesDate = "2026-11-23"
 
   /// What an upstream without `preset` has. Its limits are the defaults of ``UpstreamLimits``.
   static let smartAIPI = Preset(
@@ -17,9 +22,18 @@ struct Preset: Sendable {
     headers: [.init(name: "OpenAI-Beta", value: "realtime=v1")],
     envelope: .nested,
     storeFalse: true,
-    continuation: .connection)
+    continuation: .connection,
+    // Its announcement of the WebSocket API names the prices of output alone.
+    prices: [
+      "gpt-5.3-codex": Price(output: 3.5), "gpt-5.2": Price(output: 2.5),
+      "codex-mini": Price(output: 0.15),
+    ])
 
   static let all = [smartAIPI]
+
+  static func prices(ofHost host: String) -> [String: Price] {
+    all.first { $0.endpoint.host == host.lowercased() }?.prices ?? [:]
+  }
 
   static func named(_ name: String) -> Preset? {
     all.first { $0.name == name }

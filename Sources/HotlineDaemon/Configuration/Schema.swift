@@ -58,11 +58,14 @@ enum Schema {
     .init("event_bytes_max", .bytes(\.eventBytesMax, kibibyte...gibibyte)),
   ]
 
-  static let rootKeys = ["default_upstream", "socket", "queue", "defaults", "upstream"]
+  static let tables = ["socket", "queue", "defaults", "price", "tag", "upstream"]
+  static let rootKeys = ["default_upstream", "budget_usd_per_day"] + tables
   static let socketKeys =
     ["path", "allowed_uids", "allowed_gids"] + socket.map(\.key) + service.map(\.key)
   static let queueKeys = queue.map(\.key)
   static let defaultsKeys = ["model", "instructions"]
+  static let priceKeys = ["input_per_million", "cached_input_per_million", "output_per_million"]
+  static let tagKeys = ["budget_usd_per_day"]
   static let upstreamKeys =
     [
       "preset", "url", "api_key_file", "api_key", "headers", "envelope", "ca_file",
@@ -79,6 +82,10 @@ enum Schema {
   static let modelCharacters = 1...256
   static let instructionsCharacters = 1...262_144
   static let headersMax = 64
+  /// Models with a price, and labels with a budget.
+  static let namedTablesMax = 256
+  static let usdPerMillionMax = 1e6
+  static let budgetMax = 1e9
   static let pinsMax = 32
   /// Users, or groups, that may speak.
   static let identifiersMax = 1024
@@ -91,7 +98,9 @@ enum Schema {
     case 2 where path[0] == "socket": socketKeys.contains(path[1])
     case 2 where path[0] == "queue": queueKeys.contains(path[1])
     case 2 where path[0] == "defaults": defaultsKeys.contains(path[1])
-    case 2: path[0] == "upstream"
+    case 2: ["price", "tag", "upstream"].contains(path[0])
+    case 3 where path[0] == "price": priceKeys.contains(path[2])
+    case 3 where path[0] == "tag": tagKeys.contains(path[2])
     case 3: path[0] == "upstream" && upstreamKeys.contains(path[2])
     default: false
     }

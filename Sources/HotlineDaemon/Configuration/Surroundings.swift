@@ -29,6 +29,7 @@ package struct Surroundings: Sendable {
     let names =
       [
         "HOTLINE_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "HOME",
+        "STATE_DIRECTORY", "XDG_STATE_HOME",
       ] + ConfigurationReader.proxyVariables + ConfigurationReader.bypassVariables
     var environment: [String: String] = [:]
     for name in names {
@@ -61,6 +62,15 @@ package struct Surroundings: Sendable {
   /// Specification, Environment variables).
   func directory(_ name: String) -> String? {
     variable(name).flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+
+  /// The first directory of `$STATE_DIRECTORY` (systemd.exec(5)), `$XDG_STATE_HOME/hotline`, or
+  /// `~/.local/state/hotline`.
+  var stateDirectory: String? {
+    let ofService = variable("STATE_DIRECTORY")?.split(separator: ":").first.map(String.init)
+    if let ofService, ofService.hasPrefix("/") { return ofService }
+    if let directory = directory("XDG_STATE_HOME") { return directory + "/hotline" }
+    return home.map { $0 + "/.local/state/hotline" }
   }
 
   /// `$XDG_CONFIG_HOME/hotline`, or `~/.config/hotline`.

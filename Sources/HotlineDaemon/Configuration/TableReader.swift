@@ -47,6 +47,25 @@ struct TableReader {
     value(key, .string, "a string such as \"\(example)\"")?.string
   }
 
+  /// An amount, with or without a decimal point.
+  mutating func decimal(
+    _ key: String, _ range: ClosedRange<Double>, such example: String
+  ) -> Double? {
+    guard isGiven(key), let node = table?[key] else { return nil }
+    let amount = node.double ?? node.int.map(Double.init)
+    guard node.type == .int || node.type == .double, let amount else {
+      let type = Self.described(node, isSecret: Showable.isSecret(path + [key]))
+      reject(key, "is \(type), but has to be a number such as \(example)")
+      return nil
+    }
+    guard range.contains(amount) else {
+      reject(key, "\(amount) is out of range; \(range.lowerBound) to \(range.upperBound) would do")
+      return nil
+    }
+    accepted.insert(Showable.path(path + [key]))
+    return amount
+  }
+
   mutating func bool(_ key: String) -> Bool? {
     value(key, .bool, "true or false")?.bool
   }

@@ -108,14 +108,14 @@ extension DaemonLoop {
       release(link)
     }
     record.releaseLine()
-    logEnd(record, account(for: record, error, completion))
+    let end = account(for: record, error, completion)
+    logEnd(record, end)
     write(to: record.client) { bytes in
       if let error {
         LocalLine.Failure(requestID: record.idSpelling, error: error, isAccepted: true)
           .append(to: &bytes)
       }
-      let name = upstreams[completion.upstream.rawValue].configuration.name
-      LocalLine.Done(record.idSpelling, completion, upstream: name).append(to: &bytes)
+      LocalLine.Done(end).append(to: &bytes)
     }
   }
 
@@ -205,15 +205,17 @@ extension CloseReason {
 }
 
 extension LocalLine.Done {
-  init(_ idSpelling: [UInt8], _ completion: Completion, upstream: String) {
+  init(_ end: RequestEnd) {
+    let completion = end.completion
     self.init(
-      requestID: idSpelling, outcome: completion.outcome, isResent: completion.isResent,
+      requestID: end.idSpelling, outcome: completion.outcome, isResent: completion.isResent,
       eventCount: completion.events)
     responseID = completion.responseID
-    self.upstream = upstream
+    upstream = end.upstream
     connection = completion.connection
     isReused = completion.isReused
     usage = completion.usage?.bytes
+    cost = end.cost
     queued = completion.queued
     firstEvent = completion.firstEvent
     firstText = completion.firstText

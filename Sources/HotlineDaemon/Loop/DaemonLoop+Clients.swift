@@ -165,6 +165,10 @@ extension DaemonLoop: ClientHandlerDelegate {
       perform(broker.requestRefused(error, from: client.number))
       return
     }
+    if let error = budgetRefusal(of: request, from: client) {
+      perform(broker.requestRefused(error, from: client.number))
+      return
+    }
     do throws(HotlineError) {
       // The message that is sent is made when the connection is known that takes it.
       let runtime = upstreams[upstream.rawValue]

@@ -10,7 +10,6 @@ import NIOCore
 extension DaemonLoop {
   /// Problems that one answer tells of.
   private static let problemsMax = 8
-  private static let disk = DispatchQueue(label: "hotline.configuration")
 
   /// Reads the configuration once more, and answers whoever asked.
   func reload(for asker: ReloadQueue.Asker) {

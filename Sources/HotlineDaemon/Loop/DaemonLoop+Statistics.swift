@@ -23,12 +23,15 @@ extension DaemonLoop {
   ) -> RequestEnd {
     let client = record.client
     let command = commandName(of: client)
+    let usage = completion.usage.flatMap { TokenUsage($0) }
     let end = RequestEnd(
       client: client.number, uid: client.uid, processID: client.processID, command: command,
       idSpelling: record.idSpelling, tag: record.tag ?? command, model: record.model,
       upstream: upstreams[completion.upstream.rawValue].configuration.name, error: error?.code,
-      completion: completion, usage: completion.usage.flatMap { TokenUsage($0) })
+      completion: completion, usage: usage,
+      cost: cost(of: usage, model: record.model, upstream: completion.upstream))
     statistics.requestEnded(end, on: today())
+    spent(end)
     if !watches.isEmpty { tellWatches(of: end) }
     return end
   }

@@ -94,6 +94,10 @@ final class DaemonLoop {
   private static let scratchBytesMax = 1 << 20
   var hangUpHint = HangUpHint()
   var statistics = Statistics()
+  var spending = Spending()
+  /// Where ``spending`` outlives the daemon; nil for nowhere.
+  var spendingFile: SpendingFile?
+  var isStoreScheduled = false
   var watches: [ClientNumber: Watch] = [:]
   /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is.
   var wallClock: () -> Int64 = LocalCalendar.now

@@ -32,6 +32,7 @@ struct StatsLine {
       line.beginObject()
       append(daemon.statistics.accounts, to: &line)
       line.endObject()
+      appendBudgets(&line)
       line.name("days")
       line.beginArray()
       for day in daemon.statistics.days {
@@ -42,6 +43,30 @@ struct StatsLine {
       }
       line.endArray()
     }
+  }
+
+  /// Nothing for other users.
+  private func appendBudgets(_ line: inout JSONWriter) {
+    guard onlyUID == nil else { return }
+    let budgets = daemon.configuration.budgets
+    let day = daemon.today()
+    line.name("budgets")
+    line.beginArray()
+    let byTag = budgets.perDayByTag.sorted { $0.key < $1.key }.map {
+      (tag: $0.key, limit: $0.value)
+    }
+    let whole: [(tag: String?, limit: Double)] = budgets.perDay.map { [(nil, $0)] } ?? []
+    for (tag, limit) in whole + byTag {
+      line.beginObject()
+      line.member("tag", tag)
+      line.name("usd_per_day")
+      line.decimal(limit, decimalsMax: 9)
+      line.name("spent_usd")
+      line.decimal(daemon.spending.sum(tag: tag, on: day), decimalsMax: 9)
+      line.member("resets_at", day.endInWords)
+      line.endObject()
+    }
+    line.endArray()
   }
 
   private func appendCounters(_ line: inout JSONWriter) {
