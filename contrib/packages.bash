@@ -44,6 +44,7 @@ test_packages=(
   openssl=openssl
   perl=perl:JSON::PP
   procps=pgrep
+  prometheus=promtool
   python3=python3
   python3-venv=python:ensurepip
   ruby=ruby

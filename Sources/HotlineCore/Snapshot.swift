@@ -1,7 +1,7 @@
 /// What the core looks like at one instant, for `hotline.status` and the service manager.
 package struct Snapshot: Hashable, Sendable {
   package struct Connection: Hashable, Sendable {
-    package enum State: String, Hashable, Sendable {
+    package enum State: String, Hashable, Sendable, CaseIterable {
       case dialing, ready, busy, retiring, closing
     }
 

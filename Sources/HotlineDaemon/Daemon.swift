@@ -117,6 +117,17 @@ package enum Daemon {
     return try SocketPath.bind(path, mode: configuration.service.admitsOthers ? 0o666 : 0o600)
   }
 
+  /// Requests are served without metrics too.
+  private static func bindMetrics(_ configuration: Configuration, _ log: Logger) -> BoundSocket? {
+    guard let path = configuration.monitoring.metricsSocket else { return nil }
+    do throws(SocketPathError) {
+      return try SocketPath.bind(path)
+    } catch {
+      log.error("metrics cannot be fetched", metadata: ["reason": "\(error)"])
+      return nil
+    }
+  }
+
   private static func loadSpending(
     _ surroundings: Surroundings, _ log: Logger
   ) -> (Spending, SpendingFile?) {
@@ -139,6 +150,8 @@ package enum Daemon {
     for warning in loaded.warnings { log.warning("\(warning)") }
     let own = try passed.isEmpty ? bind(configuration) : nil
     defer { own?.remove() }
+    let metrics = bindMetrics(configuration, log)
+    defer { metrics?.remove() }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let notifier = ServiceNotifier()
@@ -150,6 +163,7 @@ package enum Daemon {
         ownerUID: getuid(), seed: .random(in: 0 ... .max))
       daemon.loader = loader
       (daemon.spending, daemon.spendingFile) = spending
+      daemon.openAccessLog()
       let service = DaemonService(
         daemon, notifier: notifier, isActivated: !passed.isEmpty, stopped: stopped)
       return NIOLoopBound(service, eventLoop: loop)
@@ -177,6 +191,7 @@ package enum Daemon {
     log.info(
       "listening",
       metadata: ["socket": "\(own?.path ?? passed.map(\.name).joined(separator: ", "))"])
+    loop.execute { service.value.serveMetrics(metrics?.descriptor) }
     CodePages.release()
     try stopped.futureResult.wait()
     signals.cancel()

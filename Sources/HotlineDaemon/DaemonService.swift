@@ -21,6 +21,7 @@ final class DaemonService {
   private let isActivated: Bool
   private let stopped: EventLoopPromise<Void>
   private var listeners: [any Channel] = []
+  private var metricsListeners: [any Channel] = []
   private var isStatusScheduled = false
   private var farewellTimer: Scheduled<Void>?
   private var isStopping = false
@@ -60,6 +61,37 @@ final class DaemonService {
         daemon.step(.started)
         leaveWhenIdle()
       }.nonisolated()
+  }
+
+  /// - Parameter descriptor: of a bound Unix socket, which is taken over; nil for none.
+  func serveMetrics(_ descriptor: CInt?) {
+    let loop = daemon.eventLoop
+    let bound = NIOLoopBound(daemon, eventLoop: loop)
+    let page: @Sendable () -> String = { MetricsPage.text(bound.value) }
+    if let descriptor {
+      let path = daemon.configuration.monitoring.metricsSocket ?? ""
+      note(MetricsListener.serve(descriptor: descriptor, on: loop, page), at: path)
+    }
+    if let address = daemon.configuration.monitoring.metricsAddress {
+      note(MetricsListener.serve(at: address, on: loop, page), at: address.description)
+    }
+  }
+
+  private func note(_ listening: EventLoopFuture<any Channel>, at place: String) {
+    listening.assumeIsolated().whenComplete { [self] result in
+      switch result {
+      case .success(let channel):
+        // Whoever asked for any free port has to be told which it is.
+        let port = channel.localAddress?.port.map { " (port \($0))" } ?? ""
+        metricsListeners.append(channel)
+        daemon.log.info(
+          "metrics can be fetched", metadata: ["at": "\(LogText.sanitized(place))\(port)"])
+      case .failure(let error):
+        daemon.log.error(
+          "metrics cannot be fetched",
+          metadata: ["at": "\(LogText.sanitized(place))", "reason": "\(error)"])
+      }
+    }
   }
 
   // MARK: Signals
@@ -137,7 +169,8 @@ final class DaemonService {
   }
 
   private func closeListeners() {
-    for listener in listeners { listener.close(promise: nil) }
+    for listener in listeners + metricsListeners { listener.close(promise: nil) }
+    metricsListeners = []
     listeners = []
   }
 

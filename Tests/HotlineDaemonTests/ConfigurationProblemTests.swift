@@ -24,8 +24,8 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
       "sockets: unknown key; did you mean socket? (line 3)"),
     BadDocument(
       "colour = 1",
-      "colour: unknown key; known here: default_upstream, budget_usd_per_day, socket, "
-        + "queue, defaults, price, tag, upstream "
+      "colour: unknown key; known here: default_upstream, budget_usd_per_day, access_log, socket, "
+        + "queue, defaults, metrics, price, tag, upstream "
         + "(line 1)"),
     BadDocument(
       """
@@ -212,8 +212,8 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
     BadDocument("\n[.a]", "not valid TOML: a table's header has to be [NAME] (line 2)"),
     BadDocument(
       "a = \"\"\"\n[.a]\n[[[\n\"\"\"\n",
-      "a: unknown key; known here: default_upstream, budget_usd_per_day, socket, "
-        + "queue, defaults, price, tag, upstream (line 1)"),
+      "a: unknown key; known here: default_upstream, budget_usd_per_day, access_log, socket, "
+        + "queue, defaults, metrics, price, tag, upstream (line 1)"),
     BadDocument(
       "[socket]\nclients_max = # later\n",
       "socket.clients_max: not valid TOML: a value is missing; give one, or remove the key (line 2)"

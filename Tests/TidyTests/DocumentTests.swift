@@ -25,7 +25,8 @@ import Testing
   /// Every key of the configuration, with its table as the manual writes it.
   private static let keys =
     Schema.rootKeys.filter { !Schema.tables.contains($0) } + Schema.socketKeys + Schema.queueKeys
-    + Schema.defaultsKeys + Schema.priceKeys + Schema.tagKeys + Schema.upstreamKeys
+    + Schema.defaultsKeys + Schema.metricsKeys + Schema.priceKeys + Schema.tagKeys
+    + Schema.upstreamKeys
 
   @Test func everyKeyOfTheConfigurationIsInTheManual() throws {
     #expect(try items(".It Ic", in: "hotline.toml.5").sorted() == Self.keys.sorted())

@@ -18,6 +18,7 @@ extension Configuration {
     let defaults = reader.readDefaults()
     let prices = reader.readPrices()
     let budgets = reader.readBudgets()
+    let monitoring = reader.readMonitoring()
     var (upstreams, defaultIndex) = reader.readUpstreams()
     let socketPath = reader.socketPath(isPassed: socketIsPassed)
     if upstreams.indices.contains(defaultIndex) {
@@ -34,7 +35,8 @@ extension Configuration {
       throw ConfigurationError(reader.problems)
     }
     return Configuration(
-      socketPath: socketPath, service: service, limits: limits, defaults: defaults,
+      socketPath: socketPath, service: service, monitoring: monitoring, limits: limits,
+      defaults: defaults,
       prices: prices, budgets: budgets, upstreams: upstreams, defaultUpstream: defaultIndex,
       logLevel: logLevel,
       logFormat: logFormat, file: reader.file,

@@ -35,9 +35,19 @@ package struct Configuration: Hashable, Sendable {
     var admitsOthers: Bool { !allowedUIDs.isEmpty || !allowedGIDs.isEmpty }
   }
 
+  /// Where metrics can be fetched, and where ended requests are noted.
+  package struct Monitoring: Hashable, Sendable {
+    package var metricsSocket: String?
+    package var metricsAddress: MetricsAddress?
+    package var accessLog: AccessLog.Target?
+
+    package init() {}
+  }
+
   /// Path of the daemon's own socket; nil where the service manager passed one.
   package var socketPath: String?
   package var service = Service()
+  package var monitoring = Monitoring()
   package var limits = Limits()
   package var defaults = RequestDefaults()
   /// By model; what they leave open the upstream's preset may know.

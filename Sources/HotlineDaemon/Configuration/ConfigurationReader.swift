@@ -17,11 +17,13 @@ struct ConfigurationReader {
   private(set) var socketTable: TOMLTable?
   private(set) var queueTable: TOMLTable?
   private(set) var defaultsTable: TOMLTable?
+  private(set) var metricsTable: TOMLTable?
   private(set) var priceTable: TOMLTable?
   private(set) var tagTable: TOMLTable?
   private(set) var upstreamTable: TOMLTable?
   private(set) var defaultUpstream: String?
   private(set) var budgetPerDay: Double?
+  private(set) var accessLog: AccessLog.Target?
   /// `path` in `[socket]`, resolved.
   private(set) var configuredSocketPath: String?
 
@@ -49,12 +51,15 @@ struct ConfigurationReader {
     socketTable = root.subtable("socket")
     queueTable = root.subtable("queue")
     defaultsTable = root.subtable("defaults")
+    metricsTable = root.subtable("metrics")
     priceTable = root.subtable("price")
     tagTable = root.subtable("tag")
     upstreamTable = root.subtable("upstream")
     defaultUpstream = root.string("default_upstream", such: Self.builtIn)
     budgetPerDay = root.decimal("budget_usd_per_day", 0...Schema.budgetMax, such: "5")
+    accessLog = accessLog(&root)
     problems += root.problems
+    if accessLog != nil { origins["access_log"] = .file }
     if defaultUpstream != nil { origins["default_upstream"] = .file }
     if budgetPerDay != nil { origins["budget_usd_per_day"] = .file }
   }

@@ -6,8 +6,8 @@ import Logging
 
 /// The configuration as it is in force: each key with its value and where that came from.
 ///
-/// Nothing of it is a secret: header values are masked, URLs shown without what may be one, keys left
-/// out.
+/// Nothing of it is a secret: header values are masked, URLs shown without what may be one, keys
+/// left out.
 struct EffectiveSettings {
   enum Value: Hashable {
     case text(String)
@@ -39,6 +39,9 @@ struct EffectiveSettings {
     add("default_upstream", .text(upstreams[configuration.defaultUpstream].name))
     add("budget_usd_per_day", .init(configuration.budgets.perDay))
     addService()
+    add("metrics.socket", .init(configuration.monitoring.metricsSocket))
+    add("metrics.listen", .init(configuration.monitoring.metricsAddress?.description))
+    add("access_log", .init(configuration.monitoring.accessLog?.name))
     addPrices()
     for upstream in upstreams { add(upstream) }
     add("log_level", .text(configuration.logLevel.rawValue))
@@ -117,6 +120,16 @@ struct EffectiveSettings {
 extension EffectiveSettings.Value {
   init(_ text: String?) { self = text.map { .text($0) } ?? .none }
   init(_ number: Double?) { self = number.map { .decimal($0) } ?? .none }
+}
+
+extension AccessLog.Target {
+  /// As the configuration has it.
+  fileprivate var name: String {
+    switch self {
+    case .journal: "journal"
+    case .file(let path): path
+    }
+  }
 }
 
 extension UpstreamConfiguration {

@@ -58,12 +58,13 @@ enum Schema {
     .init("event_bytes_max", .bytes(\.eventBytesMax, kibibyte...gibibyte)),
   ]
 
-  static let tables = ["socket", "queue", "defaults", "price", "tag", "upstream"]
-  static let rootKeys = ["default_upstream", "budget_usd_per_day"] + tables
+  static let tables = ["socket", "queue", "defaults", "metrics", "price", "tag", "upstream"]
+  static let rootKeys = ["default_upstream", "budget_usd_per_day", "access_log"] + tables
   static let socketKeys =
     ["path", "allowed_uids", "allowed_gids"] + socket.map(\.key) + service.map(\.key)
   static let queueKeys = queue.map(\.key)
   static let defaultsKeys = ["model", "instructions"]
+  static let metricsKeys = ["socket", "listen"]
   static let priceKeys = ["input_per_million", "cached_input_per_million", "output_per_million"]
   static let tagKeys = ["budget_usd_per_day"]
   static let upstreamKeys =
@@ -98,6 +99,7 @@ enum Schema {
     case 2 where path[0] == "socket": socketKeys.contains(path[1])
     case 2 where path[0] == "queue": queueKeys.contains(path[1])
     case 2 where path[0] == "defaults": defaultsKeys.contains(path[1])
+    case 2 where path[0] == "metrics": metricsKeys.contains(path[1])
     case 2: ["price", "tag", "upstream"].contains(path[0])
     case 3 where path[0] == "price": priceKeys.contains(path[2])
     case 3 where path[0] == "tag": tagKeys.contains(path[2])

@@ -101,6 +101,7 @@ extension DaemonLoop {
     configuration = new
     log.logLevel = new.logLevel
     ledger.limit = new.limits.memoryBytesMax
+    openAccessLog()
     for client in clients.values { client.lineBytesMax = new.limits.lineBytesMax }
     // How long a server may be held up follows from how long its pong may take.
     for link in links.values { endHold(of: link) }
@@ -112,13 +113,18 @@ extension DaemonLoop {
   }
 
   private func warnings(about new: Configuration) -> [String] {
-    guard let old = configuration.socketPath, let path = new.socketPath, old != path else {
-      return []
+    var warnings: [String] = []
+    if let old = configuration.socketPath, let path = new.socketPath, old != path {
+      warnings.append(
+        "socket.path: \(LogText.sanitized(path)) takes effect at the next start; until then the "
+          + "socket stays at \(LogText.sanitized(old))")
     }
-    return [
-      "socket.path: \(LogText.sanitized(path)) takes effect at the next start; until then the "
-        + "socket stays at \(LogText.sanitized(old))"
-    ]
+    let (before, after) = (configuration.monitoring, new.monitoring)
+    if before.metricsSocket != after.metricsSocket || before.metricsAddress != after.metricsAddress
+    {
+      warnings.append("metrics: where they can be fetched changes at the next start")
+    }
+    return warnings
   }
 
   /// An upstream keeps its index for ever: a new name gets a new one, one that is gone keeps its.

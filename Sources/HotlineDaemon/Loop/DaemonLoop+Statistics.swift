@@ -2,6 +2,7 @@ import HotlineCore
 import HotlineSystem
 import HotlineTransport
 import HotlineWire
+import Logging
 
 /// Accounts for each request, once, at its end.
 extension DaemonLoop {
@@ -12,6 +13,28 @@ extension DaemonLoop {
     let day = calendar(time)
     latestDay = day
     return day
+  }
+
+  private func note(_ end: RequestEnd, in accessLog: AccessLog) {
+    var line = JSONWriter()
+    end.append(to: &line)
+    line.endLine()
+    accessLog.write(line.bytes)
+  }
+
+  /// Goes by the configuration; a file is opened again, as it may have been moved away.
+  func openAccessLog() {
+    let target = configuration.monitoring.accessLog
+    guard target != accessLog?.target else {
+      accessLog?.reopen()
+      return
+    }
+    let log = log
+    accessLog = target.map { target in
+      AccessLog(target, on: Self.disk) { problem in
+        log.error("ended requests are not noted", metadata: ["reason": "\(problem)"])
+      }
+    }
   }
 
   /// Root and the owner see everybody's clients and labels.
@@ -33,6 +56,7 @@ extension DaemonLoop {
     statistics.requestEnded(end, on: today())
     spent(end)
     if !watches.isEmpty { tellWatches(of: end) }
+    if let accessLog { note(end, in: accessLog) }
     return end
   }
 }

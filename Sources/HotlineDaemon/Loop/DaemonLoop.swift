@@ -98,6 +98,8 @@ final class DaemonLoop {
   /// Where ``spending`` outlives the daemon; nil for nowhere.
   var spendingFile: SpendingFile?
   var isStoreScheduled = false
+  /// Where ended requests are noted; nil for nowhere.
+  var accessLog: AccessLog?
   var watches: [ClientNumber: Watch] = [:]
   /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is.
   var wallClock: () -> Int64 = LocalCalendar.now

@@ -15,6 +15,18 @@ struct Account: Hashable {
   /// Nil where nothing is known: that is not 0.
   var cost: Double? { pricedRequests > 0 ? knownCost : nil }
 
+  static func + (left: Account, right: Account) -> Account {
+    var sum = left
+    sum.requests += right.requests
+    sum.inputTokens += right.inputTokens
+    sum.cachedInputTokens += right.cachedInputTokens
+    sum.outputTokens += right.outputTokens
+    sum.knownCost += right.knownCost
+    sum.pricedRequests += right.pricedRequests
+    sum.unpricedRequests += right.unpricedRequests
+    return sum
+  }
+
   mutating func add(_ usage: TokenUsage?, cost: Double?) {
     requests += 1
     guard let usage else { return }
