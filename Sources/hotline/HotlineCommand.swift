@@ -18,7 +18,7 @@ struct HotlineCommand: ParsableCommand {
     version: hotlineVersion,
     subcommands: [
       AskCommand.self, SendCommand.self, PingCommand.self, StatusCommand.self, StatsCommand.self,
-      WatchCommand.self,
+      TopCommand.self, WatchCommand.self,
       TailCommand.self, ConfigCommand.self, CancelCommand.self,
       ReloadCommand.self, DrainCommand.self, KeyCommand.self, GetSocknameCommand.self,
       DoctorCommand.self,

@@ -114,16 +114,24 @@ struct UpstreamReport {
       header: ["CONNECTION", "STATE", "AGE", "IDLE", "RTT", "REQUESTS", "LANES", "TLS"])
     for connection in connections {
       let isResumed = connection["tls_resumed"]?.boolean == true
-      table.append([
-        integer(connection["number"]), words(connection["state"]), age(connection["age_s"]),
-        age(connection["idle_s"]),
-        connection["rtt_ms"]?.number.map { Quantity.milliseconds($0) } ?? "-",
-        integer(connection["requests"]),
-        "\(integer(connection["lanes_busy"]))/\(integer(connection["lanes"]))",
-        version(connection["tls_version"]) + (isResumed ? " resumed" : ""),
-      ])
+      let tls = version(connection["tls_version"]) + (isResumed ? " resumed" : "")
+      table.append(Self.cells(connection) + [tls])
     }
     return table.isEmpty ? "" : table.text(columns: StatusReport.columns, style)
+  }
+
+  /// Its number, state, age, time without a request, round-trip time, requests and lanes.
+  static func cells(_ connection: JSONView) -> [String] {
+    func age(_ view: JSONView?) -> String {
+      view?.number.map { Quantity.shortSeconds($0) } ?? "-"
+    }
+    return [
+      integer(connection["number"]), words(connection["state"]), age(connection["age_s"]),
+      age(connection["idle_s"]),
+      connection["rtt_ms"]?.number.map { Quantity.milliseconds($0) } ?? "-",
+      integer(connection["requests"]),
+      "\(integer(connection["lanes_busy"]))/\(integer(connection["lanes"]))",
+    ]
   }
 
   /// Those of the newest connection that has some: they tell of the account, and the newest is the
@@ -142,10 +150,6 @@ struct UpstreamReport {
   private func version(_ view: JSONView?) -> String {
     let version = words(view)
     return version.hasPrefix("TLSv") ? String(version.dropFirst(4)) : version
-  }
-
-  private func age(_ view: JSONView?) -> String {
-    view?.number.map { Quantity.shortSeconds($0) } ?? "-"
   }
 }
 

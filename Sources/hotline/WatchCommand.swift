@@ -12,7 +12,9 @@ struct WatchCommand: ParsableCommand {
   var every = 1.0
   @Flag(help: "Print a line for each request as it ends, too.") var requests = false
 
-  func validate() throws {
+  func validate() throws { try Self.check(every: every) }
+
+  static func check(every: Double) throws {
     guard !(0.1...3600).contains(every) else { return }
     throw ValidationError(
       "The value \(every) is invalid for '--every <seconds>': it must be a number of seconds from "

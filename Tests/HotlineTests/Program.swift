@@ -12,6 +12,8 @@ final class Program: @unchecked Sendable {
 
   enum Output {
     case pipe, terminal
+    /// A terminal of 80 columns and 24 rows, which is its standard input too.
+    case console
     case closed
   }
 
@@ -42,8 +44,12 @@ final class Program: @unchecked Sendable {
   ) {
     Self.spawning.lock()
     defer { Self.spawning.unlock() }
-    let (inputEnd, input) = isInputOpen ? Self.pipe() : (open("/dev/null", O_RDONLY), -1)
     let (output, outputEnd) = Self.outputEnds(kind)
+    let (inputEnd, input) =
+      kind == .console
+      ? (dup(outputEnd), dup(output))
+      : isInputOpen ? Self.pipe() : (open("/dev/null", O_RDONLY), -1)
+    if kind == .console { _ = fcntl(input, F_SETFD, FD_CLOEXEC) }
     let (error, errorEnd) = Self.outputEnds(errorKind)
     var variables = variables
     variables["HOTLINE_SOCKET"] = socket
@@ -57,6 +63,7 @@ final class Program: @unchecked Sendable {
     switch kind {
     case .pipe: return pipe()
     case .terminal: return Terminal.open()
+    case .console: return Terminal.open(columns: 80, rows: 24)
     case .closed: return (-1, -1)
     }
   }
@@ -155,6 +162,18 @@ final class Program: @unchecked Sendable {
     return String(decoding: bytes[..<filled], as: UTF8.self)
   }
 
+  /// Reads standard output until `condition` holds of all that came; false at its end.
+  func readOutput(until condition: ([UInt8]) -> Bool) -> Bool {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while !condition(bytes) {
+      let count = read(output, &chunk, chunk.count)
+      guard count > 0 else { return false }
+      bytes += chunk[..<count]
+    }
+    return true
+  }
+
   /// Reads standard error until it has said that, or to its end.
   func readError(to words: String) -> String {
     var text = ""
@@ -211,7 +230,7 @@ final class Program: @unchecked Sendable {
 
 /// A pseudo terminal (pty(7)) that passes bytes on as they are.
 enum Terminal {
-  static func open() -> (reading: Int32, writing: Int32) {
+  static func open(columns: UInt16 = 0, rows: UInt16 = 0) -> (reading: Int32, writing: Int32) {
     let leader = Glibc.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     var unlocked: Int32 = 0
     var number: Int32 = 0
@@ -225,6 +244,8 @@ enum Terminal {
     tcgetattr(follower, &attributes)
     attributes.c_oflag &= ~tcflag_t(OPOST)
     tcsetattr(follower, TCSANOW, &attributes)
+    var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    if columns > 0 { _ = ioctl(leader, UInt(TIOCSWINSZ), &size) }
     return (leader, follower)
   }
 }

@@ -34,6 +34,7 @@ complete -c hotline -n __hotline_has_no_command -a send -d "Pass JSON lines to t
 complete -c hotline -n __hotline_has_no_command -a ping -d "Ask the daemon for a sign of life"
 complete -c hotline -n __hotline_has_no_command -a status -d "Show connections, queue and clients"
 complete -c hotline -n __hotline_has_no_command -a stats -d "Show times, tokens, cost and counters"
+complete -c hotline -n __hotline_has_no_command -a top -d "Show live what the daemon does"
 complete -c hotline -n __hotline_has_no_command -a watch -d "Print the status again and again"
 complete -c hotline -n __hotline_has_no_command -a tail -d "A line for each request as it ends"
 complete -c hotline -n __hotline_has_no_command -a config -d "Show the configuration in force"
@@ -44,14 +45,14 @@ complete -c hotline -n __hotline_has_no_command -a key -d "Store the API key"
 complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
 complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
 complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
-complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats watch tail config cancel reload drain key doctor get-sockname help"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats top watch tail config cancel reload drain key doctor get-sockname help"
 
-complete -c hotline -n "__hotline_command_is ask send ping status stats watch tail config cancel reload drain key get-sockname" -l socket -rF \
+complete -c hotline -n "__hotline_command_is ask send ping status stats top watch tail config cancel reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"
 complete -c hotline -n "__hotline_command_is ask ping status stats config cancel reload drain" -l timeout -x -d "Seconds"
 complete -c hotline -n "__hotline_command_is ping status stats config cancel tail reload drain" -l json \
     -d "The daemon's line as it is"
-complete -c hotline -n "__hotline_command_is watch" -l every -x -d "Seconds between two lines"
+complete -c hotline -n "__hotline_command_is top watch" -l every -x -d "Seconds between two lines"
 complete -c hotline -n "__hotline_command_is watch" -l requests -d "A line for each request, too"
 complete -c hotline -n "__hotline_command_is cancel" -l client -x -d "Whose it is"
 complete -c hotline -n "__hotline_command_is send" -F
