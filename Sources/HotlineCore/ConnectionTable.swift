@@ -101,8 +101,9 @@ struct ConnectionTable: Sendable {
       if let place = place(of: number) {
         count(briefs[place].phase, by: -1)
         yield &slots[place]
-        if let connection = slots[place] {
-          briefs[place] = Brief(connection)
+        // Not bound to a name: that would be a copy.
+        if slots[place] != nil {
+          briefs[place] = Brief(slots[place]!)
           count(briefs[place].phase, by: 1)
         } else {
           briefs[place].vanish()

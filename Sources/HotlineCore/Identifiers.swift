@@ -10,6 +10,17 @@ package struct ByteString: Hashable, Sendable {
   }
 
   package var isEmpty: Bool { bytes.isEmpty }
+
+  /// From the end: the ids of one server begin alike.
+  package static func == (left: Self, right: Self) -> Bool {
+    var index = left.bytes.count
+    guard index == right.bytes.count else { return false }
+    while index > 0 {
+      index -= 1
+      if left.bytes[index] != right.bytes[index] { return false }
+    }
+    return true
+  }
 }
 
 extension ByteString: ExpressibleByStringLiteral, CustomStringConvertible {
