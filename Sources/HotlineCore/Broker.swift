@@ -295,6 +295,7 @@ package struct Broker: Sendable {
     let waiting = upstreams[index].queue.count
     let balance = upstreams[index].pool.balance(
       waiting: waiting, next: &nextConnection, at: now)
+    guard !balance.isEmpty else { return actions }
     for case .closeConnection(_, let reason) in balance {
       counters.connectionsClosed[reason, default: 0] += 1
     }

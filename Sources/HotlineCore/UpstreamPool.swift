@@ -146,7 +146,8 @@ struct UpstreamPool: Sendable {
     var spare = connections.briefs.count { $0.isReady && $0.isIdle } - connectionsWarm
     var excess = excessCount(at: now)
     for brief in connections.briefs where brief.isOpen && brief.isUnwanted {
-      if case .retiring(let reason) = connections[brief.number]?.state {
+      // Reading a connection costs a copy of all that it owns.
+      if !brief.isReady, case .retiring(let reason) = connections[brief.number]?.state {
         actions.append(close(brief.number, reason))
         continue
       }
