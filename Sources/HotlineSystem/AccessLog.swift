@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Synchronization
 
@@ -20,7 +19,10 @@ package final class AccessLog: Sendable {
   private static let pendingBytesMax = 4 << 20
 
   package let target: Target
-  private let queue: DispatchQueue
+  /// Has a piece of work done, one after the other, where waiting for the disk hurts nobody.
+  package typealias Queue = @Sendable (_ work: @escaping @Sendable () -> Void) -> Void
+
+  private let queue: Queue
   private let tell: @Sendable (String) -> Void
   private let state = Mutex(State())
   /// Touched on the queue alone.
@@ -32,7 +34,7 @@ package final class AccessLog: Sendable {
   ///   - queue: a serial one.
   ///   - tell: why lines are dropped, once until some are written again; called on the queue.
   package init(
-    _ target: Target, on queue: DispatchQueue, journalSocket: String? = nil,
+    _ target: Target, on queue: @escaping Queue, journalSocket: String? = nil,
     tell: @escaping @Sendable (String) -> Void
   ) {
     self.target = target
@@ -53,12 +55,12 @@ package final class AccessLog: Sendable {
       defer { state.isScheduled = true }
       return !state.isScheduled
     }
-    if isFirst { queue.async { self.drain() } }
+    if isFirst { queue { self.drain() } }
   }
 
   /// The next line goes to what has the file's name then.
   package func reopen() {
-    queue.async {
+    queue {
       if self.descriptor >= 0 { close(self.descriptor) }
       self.descriptor = -1
     }

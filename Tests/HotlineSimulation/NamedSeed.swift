@@ -31,6 +31,9 @@ package struct NamedSeed: Sendable {
       5, "pingsLateAfterAReload", "a reload that shortens ping_interval holds for what is open"),
     NamedSeed(
       240, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
+    NamedSeed(
+      1377, "forgetsADialThatIsDue",
+      "a time to replace a connection that passes with a pong is not forgotten"),
   ]
 
   private init(_ seed: UInt64, _ fault: String, _ rule: String) {

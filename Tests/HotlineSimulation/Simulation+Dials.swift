@@ -19,8 +19,8 @@ extension Simulation {
     let own = present.compactMap { connections[$0] }
       .filter { $0.upstream.rawValue == index && $0.isLiving }
     let dialing = own.count(where: \.isDialing)
-    // What could take a request, of whatever age.
-    let spare = own.count { $0.isOpenToCore && !$0.mayBeRetiring && $0.hasFreeLane }
+    // What could take a request, of whatever age; what may be retiring may as well be in use.
+    let spare = own.count { $0.isOpenToCore && $0.hasFreeLane }
     let waiting = waitingForAny(index)
     // What waits where something is free waits for it to be trusted.
     let demand = spare > 0 ? 0 : (waiting + limits.lanes - 1) / limits.lanes

@@ -1,3 +1,4 @@
+import Dispatch
 import HotlineCore
 import HotlineSystem
 import HotlineTransport
@@ -31,7 +32,7 @@ extension DaemonLoop {
     }
     let log = log
     accessLog = target.map { target in
-      AccessLog(target, on: Self.disk) { problem in
+      AccessLog(target, on: { Self.disk.async(execute: $0) }) { problem in
         log.error("ended requests are not noted", metadata: ["reason": "\(problem)"])
       }
     }
