@@ -35,7 +35,10 @@ package enum SecretInput {
 }
 
 /// The terminal as it was, for the signal handler; set once, before the handler is.
-nonisolated(unsafe) private var formerTerminal = (descriptor: Int32(-1), settings: termios())
+///
+/// The settings are on the heap, for Swift 6.3 gives a global `termios` three bytes too few.
+nonisolated(unsafe) private var formerTerminal:
+  (descriptor: Int32, settings: UnsafeMutablePointer<termios>)?
 
 /// A terminal that does not show what is typed.
 private struct HiddenTerminal {
@@ -46,18 +49,25 @@ private struct HiddenTerminal {
 
   init(_ descriptor: Int32) {
     self.descriptor = descriptor
-    guard tcgetattr(descriptor, &formerTerminal.settings) == 0 else { return }
-    formerTerminal.descriptor = descriptor
+    let settings = UnsafeMutablePointer<termios>.allocate(capacity: 1)
+    settings.initialize(to: termios())
+    guard tcgetattr(descriptor, settings) == 0 else {
+      settings.deallocate()
+      return
+    }
+    formerTerminal = (descriptor, settings)
     for each in Self.signals {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
-        tcsetattr(formerTerminal.descriptor, TCSANOW, &formerTerminal.settings)
+        if let former = formerTerminal {
+          tcsetattr(former.descriptor, TCSANOW, former.settings)
+        }
         signal(number, SIG_DFL)
         raise(number)
       }
       sigaction(each, &action, nil)
     }
-    var hidden = formerTerminal.settings
+    var hidden = settings.pointee
     hidden.c_lflag &= ~tcflag_t(ECHO)
     // What was typed ahead was shown already, and is thrown away.
     tcsetattr(descriptor, TCSAFLUSH, &hidden)
@@ -69,9 +79,7 @@ private struct HiddenTerminal {
   }
 
   func restore() {
-    if formerTerminal.descriptor >= 0 {
-      tcsetattr(descriptor, TCSANOW, &formerTerminal.settings)
-    }
+    if let former = formerTerminal { tcsetattr(descriptor, TCSANOW, former.settings) }
     for each in Self.signals { signal(each, SIG_DFL) }
     _ = Glibc.write(descriptor, "\n", 1)
   }

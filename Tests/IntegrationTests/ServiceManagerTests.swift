@@ -13,17 +13,10 @@ struct ServiceManagerTests {
     let socket = directory("activated")
     let environment = DaemonProcess.environment(
       ["NOTIFY_SOCKET": directory("notify")], in: directory)
-    // It passes on nothing of its environment but what it is told to.
-    var passed = ["HOME", "XDG_RUNTIME_DIR", "HOTLINE_API_KEY", "NOTIFY_SOCKET"].flatMap {
-      ["-E", "\($0)=\(environment[$0] ?? "")"]
-    }
-    // A sanitizer's are in the environment of all programs.
-    for name in ["ASAN_OPTIONS", "TSAN_OPTIONS"] where getenv(name) != nil {
-      passed += ["-E", name]
-    }
     let process = try ChildProcess(
       Requires.tool("systemd-socket-activate"),
-      ["--listen=\(socket)"] + passed + [Requires.program("hotlined"), "--config", file],
+      ["--listen=\(socket)"] + passingOn(environment)
+        + [Requires.program("hotlined"), "--config", file],
       environment: environment)
     try process.standardError.waitForLine(containing: "Listening on")
     // The daemon starts with the first client, whose line waits for it.
@@ -70,6 +63,13 @@ struct ServiceManagerTests {
   }
 }
 
+/// For `systemd-socket-activate`, which passes on nothing of its environment but what it is told;
+/// a sanitizer's variables are in the environment of all programs.
+private func passingOn(_ environment: [String: String]) -> [String] {
+  let sanitizers = ["ASAN_OPTIONS", "TSAN_OPTIONS"].filter { (name: String) in getenv(name) != nil }
+  return (environment.keys + sanitizers).flatMap { ["-E", $0] }
+}
+
 /// What an activated daemon does with those who wait for it.
 @Suite(.serialized, Requires.tools("systemd-socket-activate"))
 struct ActivationTests {
@@ -79,7 +79,7 @@ struct ActivationTests {
     let all = DaemonProcess.environment(environment, in: directory)
     let process = try ChildProcess(
       Requires.tool("systemd-socket-activate"),
-      ["--listen=\(directory("s"))"] + all.keys.flatMap { ["-E", $0] }
+      ["--listen=\(directory("s"))"] + passingOn(all)
         + [Requires.program("hotlined"), "--config", directory("config.toml")],
       environment: all)
     try process.standardError.waitForLine(containing: "Listening on")
