@@ -337,7 +337,7 @@ import Testing
     fixture.start()
     fixture.ask("a")
     fixture.closed(1, .upgrade(429, retryAfter: .seconds(31)), at: 1_000)
-    #expect(fixture.pass(to: 31_000).contains(where: \.isFinish))
+    #expect(fixture.pass(to: 31_000).contains { $0.isFinish } == true)
     #expect(fixture.pass(to: 31_999) == [])
     #expect(fixture.pass(to: 32_000) == [.dial(2, 0)])
   }
@@ -353,7 +353,7 @@ import Testing
     fixture.closed(1, .reset, at: 10_000)
     fixture.ask("a")
     #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
-    #expect(fixture.pass(to: 40_000).contains(where: \.isFinish))
+    #expect(fixture.pass(to: 40_000).contains { $0.isFinish } == true)
     #expect(fixture.pass(to: 605_999) == [])
     #expect(fixture.pass(to: 606_000).first == .dial(4, 0))
   }
@@ -368,7 +368,7 @@ import Testing
     fixture.closed(1, .reset, at: 10_000)
     fixture.ask("a")
     #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
-    #expect(fixture.pass(to: 40_000).contains(where: \.isFinish))
+    #expect(fixture.pass(to: 40_000).contains { $0.isFinish } == true)
     #expect(fixture.words.last?.hasSuffix("has been failing for long: HTTP 429") == true)
   }
 

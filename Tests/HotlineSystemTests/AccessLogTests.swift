@@ -19,7 +19,8 @@ import Testing
   init() throws { directory = try TemporaryDirectory() }
 
   private func log(_ target: AccessLog.Target, journal: String? = nil) -> AccessLog {
-    AccessLog(target, on: { [queue] in queue.async(execute: $0) }, journalSocket: journal) { [told] problem in
+    AccessLog(target, on: { [queue] in queue.async(execute: $0) }, journalSocket: journal) {
+      [told] problem in
       told.problems.withLock { $0.append(problem) }
     }
   }
