@@ -214,7 +214,7 @@ package struct Broker: Sendable {
       #if HOTLINE_PLANTED_FAULTS
         if PlantedFault.current == .saysNotThatItWaits, request.state == .ordered { return [] }
       #endif
-      let reason = queuedReason(of: request)
+      let reason = queuedReason(of: request, at: now)
       actions.append(.notifyQueued(number, position: request.position, reason: reason))
     }
     if case .pinned(_, let until) = request.state, now >= until {
@@ -225,7 +225,7 @@ package struct Broker: Sendable {
     return actions
   }
 
-  private func queuedReason(of request: Request) -> QueuedReason {
+  private func queuedReason(of request: Request, at now: MonotonicInstant) -> QueuedReason {
     switch request.state {
     case .ordered: return .order
     case .bound, .pinned, .running: return .busy
@@ -237,7 +237,7 @@ package struct Broker: Sendable {
     let pool = upstreams[request.spec.upstream.rawValue].pool
     // What only finishes what it has will not take it.
     if pool.connections.readyCount > 0 { return .busy }
-    if pool.backoff.failures > 0 {
+    if pool.backoff.failures > 0 || pool.backoff.notBefore.map({ now < $0 }) ?? false {
       return pool.lastFailure?.status == 429 ? .rateLimit : .backoff
     }
     // Where none is ready and none has failed, a dial is under way or begins now.
