@@ -1,11 +1,12 @@
 /// Decides when to dial again after failures: half a second doubling to eight, with jitter.
 ///
-/// While somebody waits, or the outage is younger than five seconds, the delay never exceeds half
+/// While somebody waits, or the outage is younger than six seconds, the delay never exceeds half
 /// a second: a restart of the server should be noticed within a second of its end.
 struct Backoff: Sendable {
   static let delayMin: Duration = .milliseconds(500)
   static let delayMax: Duration = .seconds(8)
-  static let freshOutage: Duration = .seconds(5)
+  /// For five seconds, and for what a dial that begins within them takes to fail.
+  static let freshOutage: Duration = .seconds(6)
   /// Longest `Retry-After` that is believed.
   static let retryAfterMax: Duration = .seconds(600)
 

@@ -49,10 +49,10 @@ import Testing
     #expect(delay(isWanted: true) == .milliseconds(250))
   }
 
-  @Test mutating func anOutageOfUnderFiveSecondsIsTriedTwiceASecond() {
+  @Test mutating func anOutageOfUnderSixSecondsIsTriedTwiceASecond() {
     fail(9, fraction: 1)
-    #expect(delay(downSince: t(-4_999)) == .milliseconds(500))
-    #expect(delay(downSince: t(-5_000)) == .seconds(8))
+    #expect(delay(downSince: t(-5_999)) == .milliseconds(500))
+    #expect(delay(downSince: t(-6_000)) == .seconds(8))
     #expect(delay(downSince: nil) == .seconds(8))
   }
 

@@ -54,7 +54,7 @@ import Testing
     return NetworkChanges(opened, limits: limits) { continuation.yield($0) }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func aBurstIsReportedAtOnceAndOnceAgainAtItsEnd() async {
     let (stream, continuation) = Reports.makeStream()
     let (network, clock) = (Bell(), Bell())
@@ -77,7 +77,7 @@ import Testing
     clock.awaitClosed()
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func oneKindDoesNotHoldUpTheOther() async {
     let (stream, continuation) = Reports.makeStream()
     let (network, clock) = (Bell(), Bell())
@@ -94,7 +94,7 @@ import Testing
     clock.awaitClosed()
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func aSourceThatBreaksLeavesTheOtherToItsWork() async {
     let (stream, continuation) = Reports.makeStream()
     let (network, clock) = (Bell(), Bell())
@@ -109,7 +109,7 @@ import Testing
     clock.awaitClosed()
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func theWatchEndsWithItsObject() {
     let (_, continuation) = Reports.makeStream()
     let network = Bell()

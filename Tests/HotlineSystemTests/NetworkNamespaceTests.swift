@@ -8,7 +8,7 @@ import Testing
 /// Root in a container often may not have one.
 @Suite(.enabled("needs a network namespace (CAP_SYS_ADMIN)", { OwnNetwork.isAllowed }))
 struct NetworkNamespaceTests {
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func linksAddressesAndRoutesAreToldOf() async {
     let (lines, line) = AsyncStream.makeStream(of: String.self)
     // The namespace is the thread's: what it opens lives there, and it ends with both.
@@ -36,7 +36,7 @@ struct NetworkNamespaceTests {
       ])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func aChangeOfTheNetworkIsReported() async {
     let (watches, watch) = AsyncStream.makeStream(of: NetworkChanges.self)
     let (reports, report) = AsyncStream.makeStream(of: NetworkChanges.Change.self)

@@ -88,7 +88,7 @@ import Testing
     for descriptor in [listening, datagram, left, right, network] { close(descriptor) }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(10)))
   func everySignalIsDelivered() async {
     let (stream, continuation) = AsyncStream.makeStream(of: TerminationSignals.Signal.self)
     let signals = TerminationSignals { continuation.yield($0) }

@@ -18,8 +18,8 @@ struct LeakTests {
       let before = OpenSSLMemory.usage
       for _ in 1...4 { try await fates.playAll() }
       let after = OpenSSLMemory.usage
-      #expect(after.blocks == before.blocks, "\(after.growth(since: before))")
-      #expect(after.bytes == before.bytes, "\(after.growth(since: before))")
+      #expect(after.blocks <= before.blocks, "\(after.growth(since: before))")
+      #expect(after.bytes <= before.bytes, "\(after.growth(since: before))")
     }
   }
 }
@@ -42,8 +42,8 @@ struct ConversationLeakTests {
       let (before, residentBefore) = (OpenSSLMemory.usage, try Self.residentKiB())
       for _ in 0..<2 { try await Conversations.play(5000) }
       let (after, residentAfter) = (OpenSSLMemory.usage, try Self.residentKiB())
-      #expect(after.blocks == before.blocks, "\(after.growth(since: before))")
-      #expect(after.bytes == before.bytes, "\(after.growth(since: before))")
+      #expect(after.blocks <= before.blocks, "\(after.growth(since: before))")
+      #expect(after.bytes <= before.bytes, "\(after.growth(since: before))")
       print("10,000 conversations: \(residentBefore) KiB before, \(residentAfter) KiB after")
       #expect(residentAfter - residentBefore < Self.growthKiBMax)
     }

@@ -81,15 +81,18 @@ struct OutageTests {
     }
   }
 
-  /// A busy machine makes outages longer than those of which the promise speaks: then once more.
+  /// A busy machine makes outages longer than those of which the promise speaks, and keeps the
+  /// processor from who recovers: then once more.
   private func expectRecovery(_ outage: () throws -> Recovery) throws {
+    var recoveries: [Recovery] = []
     for _ in 1...5 {
       let recovery = try outage()
+      recoveries.append(recovery)
       guard recovery.isPromised else { continue }
-      #expect(recovery.isInTime, "\(recovery)")
-      return
+      if recovery.isInTime { return }
+      guard recovery.isOnABusyMachine else { break }
     }
-    Issue.record("no outage was as short as it had to be")
+    Issue.record("none was in time: \(recoveries)")
   }
 
   @Test func aServerThatListensAgainIsFoundWithoutTraffic() throws {

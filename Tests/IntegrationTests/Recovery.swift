@@ -27,6 +27,7 @@ struct Recovery: CustomStringConvertible {
   let withheld: Duration
 
   var isPromised: Bool { away <= Self.outageMax }
+  var isOnABusyMachine: Bool { withheld > .milliseconds(50) }
   var isInTime: Bool { took - withheld <= Self.tookMax }
   var isInTimeAmidFaults: Bool { took - withheld <= Self.tookMaxAmidFaults }
 
