@@ -40,6 +40,7 @@
     case acceptsWhileDraining
     case forgetsADrain
     case answersADrainTooEarly
+    case letsAnybodyCancel
     case closesBetweenTwoAnswers
     case sendsOnAConnectionOfBeforeTheReload
     case continuesOnARetiringConnection

@@ -95,6 +95,16 @@ struct BrokerFixture {
     step(instant) { broker, now in broker.cancelRequested(.string(id), by: client, at: now) }
   }
 
+  /// Somebody who may has a request of any client ended; one that may not gets no actions.
+  @discardableResult
+  mutating func cancel(
+    _ id: ByteString, of client: ClientNumber, for asker: ClientNumber, at instant: Int? = nil
+  ) -> [Action] {
+    step(instant) { broker, now in
+      (try? broker.cancelRequested(.string(id), of: client, by: asker, at: now)) ?? []
+    }
+  }
+
   @discardableResult
   mutating func control(
     _ id: ByteString, response: ByteString? = nil, by client: ClientNumber = 1

@@ -5,7 +5,7 @@ import Testing
 /// Every stage of a request with every input that may meet it.
 @Suite struct BrokerRequestTableTests {
   enum Input: CaseIterable {
-    case cancel, cancelByAnother, hangUp, halfClose, control, controlOfAnother
+    case cancel, cancelByAnother, cancelForAnother, hangUp, halfClose, control, controlOfAnother
     case noticeDue, earlyForTheWait, waitDue, earlyForTheWhole, wholeDue
     case terminate, terminateTwice, drain, networkChange, heard, pong
     case reloadSame, reloadConnections, reloadLanes, reloadRemoved, reloadLimits
@@ -19,6 +19,7 @@ import Testing
     switch input {
     case .cancel: return fixture.cancel("x", at: soon)
     case .cancelByAnother: return fixture.cancel("x", by: 2, at: soon)
+    case .cancelForAnother: return fixture.cancel("x", of: 1, for: 2, at: soon)
     case .hangUp: return fixture.hangUp(1, at: soon)
     case .halfClose: return fixture.halfClose(1, at: soon)
     case .control: return fixture.control("x")
@@ -58,6 +59,9 @@ import Testing
     switch input {
     case .cancel, .hangUp:
       return ended(nil, .cancelled, after: 10, in: stage)
+    case .cancelForAnother:
+      let error = failure(.cancelled, sent: stage.isSent, retryable: true)
+      return ended(error, .cancelled, after: 10, in: stage)
     case .cancelByAnother, .controlOfAnother:
       return [.refuse(2, failure(.unknownRequestID, origin: .client, param: "request_id"))]
     case .control: return controlled(stage)

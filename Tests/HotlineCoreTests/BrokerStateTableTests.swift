@@ -43,10 +43,37 @@ import Testing
   enum Input: CaseIterable {
     case opened, lost, progress, terminal, notice, continuation, request, cancel, networkChange
     case reloadConnections, reloadRemoved, reloadLanes, terminate
+    case error, unusable, heard, pong, handedOver, pongMissing
   }
 
   private func perform(_ input: Input, on fixture: inout BrokerFixture) -> [Action] {
     switch input {
+    case .heard:
+      fixture.heard(1)
+      return fixture.deadline(at: fixture.now)
+    case .handedOver:
+      fixture.handedOver(2)
+      fixture.broker.requestHandedOver(2, on: 1)
+      return fixture.deadline(at: fixture.now)
+    case .pong:
+      // Of a ping that nobody sent.
+      return fixture.pong(1, id: 1) + fixture.deadline(at: fixture.now)
+    case .pongMissing:
+      fixture.networkChanged()
+      // One that answers somebody is given more time than an idle one.
+      let patience = fixture.pool.settings.limits.pongTimeout
+      return fixture.deadline(at: fixture.now + Int(patience / .milliseconds(1)))
+    case .opened, .lost, .progress, .terminal, .notice, .error, .unusable, .continuation, .request,
+      .cancel, .networkChange, .reloadConnections, .reloadRemoved, .reloadLanes, .terminate:
+      return performOne(input, on: &fixture)
+    }
+  }
+
+  private func performOne(_ input: Input, on fixture: inout BrokerFixture) -> [Action] {
+    switch input {
+    case .heard, .handedOver, .pong, .pongMissing: []
+    case .error: fixture.event(.error("bad"))
+    case .unusable: fixture.event(.unusable)
     case .opened: fixture.opened(1)
     case .lost: fixture.closed(1, .reset)
     case .progress: fixture.event(.text)
@@ -72,6 +99,17 @@ import Testing
       done(outcome, on: 1, reused: true, response: "r1", firstEvent: 0, events: events))
   }
 
+  private static func given(up reason: CloseReason) -> [Action] {
+    [.closeConnection(1, reason), .dial(2, 0)]
+  }
+
+  private static func unanswered(after total: Int) -> Action {
+    .finish(
+      2, failure(.connectionLost, origin: .upstream, sent: .yes, retryable: true),
+      done(
+        .error, on: 1, reused: true, response: "r1", firstEvent: 0, total: total, events: 1))
+  }
+
   private static func accepted(_ number: RequestNumber, _ more: Action...) -> [Action] {
     [.accept(number, madeID: nil)] + more
   }
@@ -95,7 +133,9 @@ import Testing
 
   private func whileDialing(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .lost, .progress, .terminal, .notice, .networkChange: []
+    case .opened, .lost, .progress, .terminal, .notice, .networkChange, .error, .unusable, .heard,
+      .pong, .handedOver, .pongMissing:
+      []
     case .reloadRemoved: [.closeConnection(1, .reloaded)]
     case .continuation: Self.accepted(1, Self.lost(1))
     case .request: Self.accepted(1)
@@ -107,9 +147,10 @@ import Testing
 
   private func whileIdle(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .notice: []
+    case .opened, .notice, .heard, .pong, .handedOver: []
     case .lost: [.dial(2, 0)]
-    case .progress, .terminal: [.closeConnection(1, .unexpectedEvent), .dial(2, 0)]
+    case .pongMissing: Self.given(up: .pongTimeout)
+    case .progress, .terminal, .error, .unusable: Self.given(up: .unexpectedEvent)
     case .continuation, .request: Self.accepted(2, .send(2, on: 1, lane: nil))
     case .cancel: [Self.unknown]
     case .networkChange: [.sendPing(1, id: 1)]
@@ -121,7 +162,12 @@ import Testing
 
   private func whileBusy(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .reloadRemoved, .terminate: return []
+    case .opened, .reloadRemoved, .terminate, .heard, .pong, .handedOver: return []
+    case .error:
+      return [.deliver(2), Self.ended(.error, events: 2)] + Self.given(up: .errorInResponse)
+    case .unusable: return [.deliver(2)]
+    case .pongMissing:
+      return [Self.unanswered(after: 10_000)] + Self.given(up: .pongTimeout)
     case .lost:
       let error = failure(.connectionLost, origin: .upstream, sent: .yes, retryable: true)
       let end = done(.error, on: 1, reused: true, response: "r1", firstEvent: 0, events: 1)
@@ -138,7 +184,10 @@ import Testing
 
   private func whileRetiring(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .terminate: return []
+    case .opened, .terminate, .heard, .pong, .handedOver: return []
+    case .error: return Array(whileBusy(.error).dropLast())
+    case .unusable: return [.deliver(2)]
+    case .pongMissing: return Array(whileBusy(.pongMissing).dropLast())
     case .reloadRemoved: return [.closeConnection(2, .reloaded)]
     case .lost: return [whileBusy(.lost)[0]]
     case .progress, .notice: return [.deliver(2)]
@@ -154,7 +203,9 @@ import Testing
 
   private func afterwards(_ input: Input) -> [Action] {
     switch input {
-    case .opened, .lost, .progress, .terminal, .notice, .networkChange: []
+    case .opened, .lost, .progress, .terminal, .notice, .networkChange, .error, .unusable, .heard,
+      .pong, .handedOver, .pongMissing:
+      []
     case .reloadRemoved: [.closeConnection(2, .reloaded)]
     case .continuation: Self.accepted(3, Self.lost(3))
     case .request: Self.accepted(3)
@@ -189,6 +240,21 @@ import Testing
     switch stage {
     case .idle, .busy, .retiring: #expect(pings.count == 1)
     case .dialing, .closing, .gone: #expect(pings == [])
+    }
+  }
+}
+
+/// What comes with time alone.
+extension BrokerConnectionTableTests {
+  @Test(arguments: Stage.allCases)
+  func theAgeIsForConnectionsThatMayGoOn(stage: Stage) {
+    var fixture = stage.fixture
+    let age = Int(fixture.pool.settings.limits.ageLimit / .milliseconds(1))
+    let actions = fixture.deadline(at: age)
+    switch stage {
+    case .idle, .busy: #expect(actions.contains(.dial(2, 0)), "\(actions)")
+    case .dialing: #expect(!actions.contains(.dial(2, 0)), "\(actions)")
+    case .retiring, .closing, .gone: #expect(!actions.contains(.dial(3, 0)), "\(actions)")
     }
   }
 }

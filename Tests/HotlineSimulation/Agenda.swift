@@ -72,6 +72,7 @@ enum Occurrence {
   case heldIsRead(ConnectionNumber)
   /// The client cancels the request of that number as soon as it is sent.
   case clientRegrets(RequestNumber)
+  case otherCancels(RequestNumber)
   case clientFloods(ClientNumber, Int)
   /// The client uses the id of a request that has just ended again.
   case clientRepeats(ClientNumber, RequestID)

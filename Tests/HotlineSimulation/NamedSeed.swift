@@ -13,7 +13,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(972, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
     NamedSeed(1, "keepsWhatIsTooMany", "a replacement that came too late gives its place back"),
     NamedSeed(
-      621, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
+      1029, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
     NamedSeed(
       356, "remembersOneResponse", "a late event of before the last response reaches nobody"),
     NamedSeed(

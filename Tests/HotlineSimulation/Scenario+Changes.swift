@@ -30,6 +30,13 @@ extension Scenario {
     }
   }
 
+  /// Drawn after all the rest.
+  mutating func drawStillMore(_ random: inout Chance) {
+    guard random.oneIn(4), !isOldAge else { return }
+    client.othersCancel = random.below(100)
+    reloadsAll = random.oneIn(2)
+  }
+
   private mutating func drawManners(of index: Int, _ random: inout Chance) {
     servers[index].lanes = random.pick([.echoes, .echoes, .echoes, .ignores, .refuses])
     servers[index].goesOnAfterRefusal = random.oneIn(2)
@@ -39,8 +46,9 @@ extension Scenario {
   }
 
   /// What a reload makes of the configuration.
-  mutating func reload(_ random: inout Chance) -> [UpstreamReload] {
+  mutating func reload(_ random: inout Chance, _ third: inout Chance) -> [UpstreamReload] {
     if random.oneIn(2) { reloadLimits(&random) }
+    if reloadsAll, third.oneIn(2) { reloadMoreLimits(&third) }
     for index in upstreams.indices {
       if random.oneIn(2) { reloadLimits(of: index, &random) }
       if random.oneIn(6) { isRemoved[index].toggle() }
@@ -62,6 +70,14 @@ extension Scenario {
     limits.affinityEntriesMax = random.pick([2, 4096])
     limits.interactiveWeight = random.pick([1, 3, 8])
     limits.shutdownTimeout = .seconds(random.pick([1, 30]))
+  }
+
+  private mutating func reloadMoreLimits(_ random: inout Chance) {
+    limits.queuedNoticeAfter = .milliseconds(random.pick([1, 100, 2000]))
+    limits.memoryBytesMax = random.pick([1000, 20_000, 512 << 20])
+    for index in upstreams.indices {
+      upstreams[index].limits.ageMargin = .seconds(random.pick([1, 60, 300]))
+    }
   }
 
   private mutating func reloadLimits(of index: Int, _ random: inout Chance) {

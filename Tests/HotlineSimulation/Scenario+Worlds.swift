@@ -32,6 +32,7 @@ extension Scenario {
 
   /// Connections that are always busy grow old where nothing else goes wrong.
   mutating func drawOldAge(_ random: inout Chance) {
+    isOldAge = true
     clientsCount = 2 + random.below(3)
     client = ClientTraits()
     client.pause = .milliseconds(150)

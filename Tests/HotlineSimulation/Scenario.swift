@@ -19,6 +19,10 @@ struct Scenario {
   /// By upstream: a reload took it out of the configuration.
   var isRemoved: [Bool] = []
   var changes = Changes()
+  /// Nothing but age ends a connection.
+  var isOldAge = false
+  /// Reloads change the limits that they otherwise leave.
+  var reloadsAll = false
 
   /// How one upstream's server behaves.
   struct ServerTraits {
@@ -91,6 +95,8 @@ struct Scenario {
     var repeatsAtOnce = 0
     /// Cancels a request as soon as it is sent.
     var regrets = 0
+    /// Somebody else cancels a request.
+    var othersCancel = 0
   }
 
   /// A way in which a dial fails.

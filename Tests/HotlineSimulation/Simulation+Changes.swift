@@ -68,7 +68,7 @@ extension Simulation {
   func reload() {
     guard violation == nil, !isStopped else { return }
     let before = scenario.upstreams
-    let reloads = scenario.reload(&second)
+    let reloads = scenario.reload(&second, &third)
     let limits = scenario.limits
     while dials.count < reloads.count { addUpstream() }
     for index in memories.indices { memories[index].limit(to: limits.affinityEntriesMax) }

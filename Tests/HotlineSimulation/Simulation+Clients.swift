@@ -194,6 +194,34 @@ extension Simulation {
     }
   }
 
+  /// Somebody who looks at all open requests wants this one ended.
+  func cancelOfAnother(_ request: RequestNumber) {
+    let able = clients.keys.filter { isAble($0) }.sorted()
+    guard let truth = requests[request], let asker = able.isEmpty ? nil : third.pick(able),
+      let uid = clients[asker]?.uid
+    else { return }
+    let isThere = truth.isOpen && clients[truth.client]?.open[truth.id] == request
+    let expected: HotlineError.Code? =
+      uid != 1000 && uid != 0 ? .notAllowed : isThere ? nil : .unknownRequestID
+    // Another request may have the name by now.
+    guard isThere || clients[truth.client]?.open[truth.id] == nil else { return }
+    if expected == nil { requests[request]?.isCancelledByAnother = true }
+    var code: HotlineError.Code?
+    let instant = instant
+    feed("client \(asker.rawValue) cancels \(describe(request)) of another") { broker in
+      do throws(HotlineError) {
+        return try broker.cancelRequested(truth.id, of: truth.client, by: asker, at: instant)
+      } catch {
+        code = error.code
+        return []
+      }
+    }
+    if code != expected { complain("who cancels \(describe(request)) is told otherwise") }
+    if expected == nil, requests[request]?.isOpen == true {
+      complain("\(describe(request)) goes on though it was cancelled")
+    }
+  }
+
   private func control(by number: ClientNumber) {
     guard let client = clients[number], let id = client.idsUsed.last else { return }
     let responseID: ByteString? = random.oneIn(3) ? client.responses.last : nil

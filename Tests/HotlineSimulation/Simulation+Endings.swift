@@ -198,7 +198,9 @@ extension Simulation {
         complain("\(name) is said to be \(outcome.rawValue), which its server did not say")
       }
     case .cancelled:
-      if error != nil || !(request.cancelIsAsked || request.terminal == .cancelled) {
+      let isByAnother = error?.code == .cancelled && request.isCancelledByAnother
+      let isOwn = error == nil && (request.cancelIsAsked || request.terminal == .cancelled)
+      if !isByAnother && !isOwn {
         complain("\(name) is cancelled, though nobody asked for it")
       }
     case .error:

@@ -27,6 +27,7 @@ extension Simulation {
       number: number, client: client, uid: uid, id: id, spec: spec, arrivedAt: now,
       arrivedIn: step, deadline: now + timeout.nanoseconds, waitTimeout: wait.nanoseconds,
       position: waiting.lowerBound + 1...waiting.upperBound + 1)
+    requests[number]?.noticeAt = now + scenario.limits.queuedNoticeAfter.nanoseconds
     requests[number]?.lineBytes = arrivingBytes
     memoryHeld += arrivingBytes
     open.insert(number)
@@ -39,6 +40,9 @@ extension Simulation {
       return complain("a client has more open requests than it may")
     }
     dials[spec.upstream.rawValue].lastRequestAt = now
+    if third.chance(scenario.client.othersCancel) {
+      agenda.plan(.otherCancels(number), at: now + third.time(1000, .seconds(2)))
+    }
     tally.accepted += 1
   }
 

@@ -8,7 +8,7 @@ extension Simulation {
     }
     requests[number]?.isNoticed = true
     if request.isNoticed { return complain("a second hotline.queued") }
-    if now < request.arrivedAt + scenario.limits.queuedNoticeAfter.nanoseconds {
+    if now < request.noticeAt {
       return complain("hotline.queued too early")
     }
     if isRunning(request) { return complain("hotline.queued for a request that runs") }
@@ -21,13 +21,10 @@ extension Simulation {
   /// What has waited for that long is told so.
   func checkNotice(of request: TrueRequest) {
     guard !request.isNoticed, !isRunning(request) else { return }
-    if request.attempts.isEmpty {
-      let noticeAt = request.arrivedAt + scenario.limits.queuedNoticeAfter.nanoseconds
-      if noticeAt <= now { complain("\(describe(request.number)) waits without hotline.queued") }
-    } else if let since = request.waitsAgainSince {
-      if since + scenario.limits.queuedNoticeAfter.nanoseconds <= now {
-        complain("\(describe(request.number)) waits again without hotline.queued")
-      }
+    guard request.attempts.isEmpty || request.waitsAgainSince != nil else { return }
+    if request.noticeAt <= now {
+      let again = request.attempts.isEmpty ? "" : " again"
+      complain("\(describe(request.number)) waits\(again) without hotline.queued")
     }
   }
 

@@ -25,6 +25,7 @@ extension Simulation {
     case .holdEnds(let connection, let since): holdEnds(of: connection, since: since)
     case .heldIsRead(let connection): readHeld(of: connection)
     case .clientRegrets(let request): regret(request)
+    case .otherCancels(let request): cancelOfAnother(request)
     case .clientFloods(let client, let count): flood(by: client, count)
     case .clientRepeats(let client, let id): repeatAtOnce(id, by: client)
     case .networkChanges: changeNetwork()

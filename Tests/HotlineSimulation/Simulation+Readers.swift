@@ -151,12 +151,13 @@ extension Simulation {
 
   /// Beyond `memoryBytesMax` come only the events for which somebody is held up.
   func checkMemory() {
-    let most = scenario.limits.memoryBytesMax + 1000 * (present.count + clients.count + 1)
-    if memoryHeld > max(most, memoryHeldBefore) {
+    // What a reload found held beyond its limit only shrinks.
+    memoryBase = max(scenario.limits.memoryBytesMax, min(memoryBase, memoryHeld))
+    let more = 1000 * (present.count + clients.count + 1)
+    if memoryHeld > memoryBase + more {
       return complain(
         "\(memoryHeld) bytes are held, memory_max is \(scenario.limits.memoryBytesMax)")
     }
-    memoryHeldBefore = memoryHeld
     if open.isEmpty, clients.values.allSatisfy({ $0.unreadBytes == 0 }), memoryHeld != 0 {
       complain("the simulation counts \(memoryHeld) bytes of nothing")
     }

@@ -13,6 +13,9 @@ extension Simulation {
       guard let spec = requests[number]?.spec else { continue }
       let wait = spec.waitTimeout ?? scenario.limits.waitTimeout
       requests[number]?.waitsAgainSince = now
+      if requests[number]?.isNoticed == false {
+        requests[number]?.noticeAt = now + scenario.limits.queuedNoticeAfter.nanoseconds
+      }
       requests[number]?.waitsAgainUntil = now + wait.nanoseconds
     }
   }

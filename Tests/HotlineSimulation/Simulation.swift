@@ -21,6 +21,8 @@ package final class Simulation {
   var random: Chance
   /// A second source, so that drawing from it leaves the rest of a run as it is.
   var second: Chance
+  /// A third one, for the same reason.
+  var third: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
@@ -56,7 +58,7 @@ package final class Simulation {
   var asked = Asked.nothing
   /// Bytes that the driver holds: lines that may be sent again, events that wait unread.
   var memoryHeld = 0
-  var memoryHeldBefore = 0
+  var memoryBase = 0
   /// The same with the line at hand.
   var memoryAtHand = 0
   /// Requests that ended in this step, though their responses go on.
@@ -136,9 +138,12 @@ package final class Simulation {
     self.trace = trace
     var random = Chance(seed: seed)
     var second = Chance(seed: ~seed)
-    let scenario = Scenario(from: &random, &second)
+    var third = Chance(seed: seed ^ 0x5555_5555_5555_5555)
+    var scenario = Scenario(from: &random, &second)
+    scenario.drawStillMore(&third)
     self.random = random
     self.second = second
+    self.third = third
     self.scenario = scenario
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)

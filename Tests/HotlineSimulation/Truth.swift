@@ -212,8 +212,11 @@ struct TrueRequest {
   var patience: Int64 = 0
   var isOpen = true
   var isNoticed = false
+  /// When it is to be told that it waits, if it still does.
+  var noticeAt: Int64 = .max
   var delivered = 0
   var cancelIsAsked = false
+  var isCancelledByAnother = false
   /// The terminal event of it, or what may be it, that was told last.
   var terminal: Outcome?
   /// An `error` that is or may be its was told.
