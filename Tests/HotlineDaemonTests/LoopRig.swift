@@ -128,7 +128,11 @@ final class LoopRig: Sendable {
     group.shutdownGracefully { _ in }
   }
 
-  func connect() throws -> UnixSocket { try UnixSocket(connectedTo: directory + "/s") }
+  func connect() throws -> UnixSocket {
+    let client = try UnixSocket(connectedTo: directory + "/s")
+    client.checker = LineChecker(.daemon)
+    return client
+  }
 
   func onLoop<Result: Sendable>(
     _ body: @escaping @Sendable (DaemonLoop) throws -> Result

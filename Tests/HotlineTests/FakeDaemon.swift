@@ -45,6 +45,7 @@ final class FakeDaemon: Sendable {
 final class FakeDaemonClient: @unchecked Sendable {
   let descriptor: Int32
   private var unread: [UInt8] = []
+  private let checker = LineChecker(.client)
 
   init(descriptor: Int32) {
     self.descriptor = descriptor
@@ -56,6 +57,7 @@ final class FakeDaemonClient: @unchecked Sendable {
     while true {
       if let end = unread[searched...].firstIndex(of: 0x0A) {
         defer { unread.removeFirst(end + 1) }
+        checker.check(Array(unread[..<end]))
         return String(decoding: unread[..<end], as: UTF8.self)
       }
       searched = unread.count

@@ -179,7 +179,7 @@ import Testing
   @Test func daemonThatLeavesBeforeTheEndOfTheInputIsReported() {
     let daemon = FakeDaemon { client in _ = client.readLine() }
     let program = Program("send", socket: daemon.path, isInputOpen: true)
-    program.write(Array("{}\n".utf8))
+    program.write(Array("{\"type\":\"hotline.ping\"}\n".utf8))
     // Its own end comes before that of its input.
     #expect(program.readOutput(byteCount: 1) == "")
     let ending = program.finish()

@@ -1,5 +1,7 @@
 import HotlineCore
 import HotlineWire
+import TestSupport
+import Testing
 
 /// A line, and what was made of it.
 struct ClientMessageSample {
@@ -9,6 +11,15 @@ struct ClientMessageSample {
   init(_ line: [UInt8], limits: ClientMessage.Limits = .init()) {
     self.line = line
     message = line.withUnsafeBytes { ClientMessage.parse($0, limits: limits) }
+    if limits == .init(), refusal == nil { expectToFit() }
+  }
+
+  /// What the daemon takes is what the schema allows.
+  private func expectToFit() {
+    // Foundation takes no half of a surrogate pair and no number beyond a Double.
+    guard let json = try? JSON(parsing: line) else { return }
+    let misfit = ProtocolSchema.misfit(json, from: .client)
+    #expect(misfit == nil, "\(text(line.indices).prefix(600))")
   }
 
   init(_ line: String, limits: ClientMessage.Limits = .init()) {

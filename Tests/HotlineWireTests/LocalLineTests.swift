@@ -1,6 +1,7 @@
 import Fuzzing
 import HotlineCore
 import HotlineWire
+import TestSupport
 import Testing
 
 @Suite struct LocalLineTests {
@@ -13,6 +14,7 @@ import Testing
     let line = text.dropFirst("before\n".count).dropLast()
     #expect(verdict(Array(line.utf8)) == nil)
     #expect(!line.contains("\n"))
+    LineChecker(.daemon).check(Array(line.utf8))
     return String(line)
   }
 

@@ -69,7 +69,7 @@ struct ClientLanguageTests {
   func theDocumentationsOwnPrograms(name: String) throws {
     let rig = try Rig()
     let ran = try ChildProcess.run(
-      ExampleClient.path(name), environment: ["HOTLINE_SOCKET": rig.daemon.socketPath])
+      ExampleClient.path(name), environment: ["HOTLINE_SOCKET": rig.tap.path])
     #expect(ran.end == .exited(0), "\(ran)")
     #expect(ran.output.hasPrefix("Echo: Hello!\n\n"), "\(ran)")
     #expect(ran.output.contains("Usage: {"), "\(ran)")
@@ -110,7 +110,7 @@ struct ExampleClient {
   // MARK: A real daemon
 
   private func checkExamples(_ rig: Rig) throws {
-    let socket = rig.daemon.socketPath
+    let socket = rig.tap.path
     try expect("ask", "naïve ☎ 日本", at: socket, "Echo: naïve ☎ 日本\n")
     try expect("ask", input: "from standard input\n", at: socket, "Echo: from standard input\n")
     try expect("stream", "[[fault: pretty]] one two", at: socket, "Echo: one two\n")
@@ -134,7 +134,7 @@ struct ExampleClient {
   }
 
   private func checkOutcomes(_ rig: Rig) throws {
-    let socket = rig.daemon.socketPath
+    let socket = rig.tap.path
     try expect(
       "stream", "[[fault: failed]] x", at: socket, "Echo: x\n", status: 1,
       says: "failed: The simulated model failed as ordered.")
@@ -156,7 +156,7 @@ struct ExampleClient {
   /// Who does not read while it writes would wait for ever, or be cut off.
   private func checkLongLines(_ rig: Rig) throws {
     let text = "[[fault: giant 1000000 after 4]] " + String(repeating: "y", count: 300_000)
-    let ran = try run("parallel", input: text, at: rig.daemon.socketPath)
+    let ran = try run("parallel", input: text, at: rig.tap.path)
     #expect(ran.end == .exited(0), "\(ran.end): \(ran.errors)")
     let lines = ran.output.split(separator: "\n")
     #expect(lines.count == 10)

@@ -19,7 +19,7 @@ struct ForeignServerTests {
 
   // MARK: Python
 
-  @Test(Requires.pythonWebSockets) func pythonWebSocketsBehindTLS() throws {
+  @Test(Requires.pythonPackages) func pythonWebSocketsBehindTLS() throws {
     let directory = try TemporaryDirectory()
     let certificates = try TestCertificates(in: directory)
     let pair = try certificates.make("python")
@@ -57,7 +57,7 @@ struct ForeignServerTests {
   }
 
   /// Python's `websockets` agrees to windows of 12 bits.
-  @Test(Requires.pythonWebSockets, arguments: ["auto", "off"])
+  @Test(Requires.pythonPackages, arguments: ["auto", "off"])
   func pythonWebSocketsCompressesWhereItIsWanted(compression: String) throws {
     let directory = try TemporaryDirectory()
     let certificates = try TestCertificates(in: directory)

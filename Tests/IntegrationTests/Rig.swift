@@ -138,6 +138,8 @@ final class Rig {
   let directory: TemporaryDirectory
   let simulator: SimulatorProcess
   let daemon: DaemonProcess
+  /// Where programs connect that speak to the daemon themselves, so that each line is judged.
+  let tap: LineTap
 
   /// - Parameters:
   ///   - flags: the simulator's.
@@ -153,6 +155,7 @@ final class Rig {
     daemon = try DaemonProcess(
       Self.configuration(simulator, upstream: upstream, sections: sections), in: directory,
       arguments: arguments, environment: environment)
+    tap = try LineTap(daemon.socketPath, in: directory)
     if isWarm { try daemon.waitUntilWarm() }
   }
 
@@ -178,7 +181,7 @@ final class Rig {
   {
     try ChildProcess.run(
       Requires.program("hotline"), arguments, input: input,
-      environment: ["HOTLINE_SOCKET": daemon.socketPath, "HOME": directory.path])
+      environment: ["HOTLINE_SOCKET": tap.path, "HOME": directory.path])
   }
 
   /// Has a request `running` on the only connection for a second, and `waiting` wait for it.

@@ -11,8 +11,8 @@ package enum Requires {
     return .enabled(if: missing.isEmpty || isCI, "\(reason)")
   }
 
-  /// For tests with a Python server: its packages are in the virtual environment `$HOTLINE_VENV`.
-  package static var pythonWebSockets: ConditionTrait {
+  /// For tests with Python packages, which are in the virtual environment `$HOTLINE_VENV`.
+  package static var pythonPackages: ConditionTrait {
     .enabled(
       if: pythonPath != nil || isCI,
       "$HOTLINE_VENV names no Python virtual environment (contrib/test makes it)")
@@ -66,7 +66,7 @@ package enum Requires {
     }
   }
 
-  /// The Python that has `websockets`.
+  /// The Python that has the packages of `contrib/requirements.txt`.
   package static func python() throws -> String {
     guard let path = pythonPath else { throw TestFailure("$HOTLINE_VENV has no bin/python") }
     return path

@@ -7,6 +7,8 @@ package final class UnixSocket {
   package struct Failure: Error { package let code = errno }
 
   private var descriptor: CInt
+  /// Judges what is read, where that is lines of the daemon.
+  package var checker: LineChecker?
 
   package init(connectedTo path: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -65,6 +67,7 @@ package final class UnixSocket {
     var bytes = [UInt8](repeating: 0, count: count)
     let read = recv(descriptor, &bytes, count, 0)
     guard read >= 0 else { throw Failure() }
+    checker?.feed(bytes[..<read])
     return read == 0 ? nil : Array(bytes[..<read])
   }
 

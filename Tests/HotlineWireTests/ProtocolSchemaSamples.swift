@@ -1,0 +1,103 @@
+/// One line of each kind, and lines with one fault each.
+extension ProtocolSchemaTests {
+  private static let timing =
+    #"{"queued":0.1,"first_event":null,"first_text":null,"total":18.2}"#
+
+  static let daemonLines = [
+    #"{"request_id":"a1","type":"response.output_text.delta","delta":"hotline"}"#,
+    #"{"request_id":7}"#,
+    #"{"request_id":7,"type":17,"upstream_hotline":{}}"#,
+    #"{"request_id":"a","type":"error","error":{"code":null},"status":400}"#,
+    #"{"type":"error","request_id":null,"error":{"type":"hotline_error","code":"invalid_json","#
+      + #""message":"m","param":null},"hotline":{"accepted":false,"retryable":false,"sent":"no"}}"#,
+    #"{"type":"error","request_id":"a1","error":{"type":"hotline_error","code":"upstream_auth","#
+      + #""message":"m","param":"hotline.upstream"},"hotline":{"accepted":true,"retryable":true,"#
+      + #""sent":"unknown","status":401,"close_code":1008,"close_reason":""}}"#,
+    #"{"type":"hotline.queued","request_id":"a1","position":3,"reason":"busy"}"#,
+    #"{"type":"hotline.raw","request_id":"a1","data":"AAE=","base64":true}"#,
+    #"{"type":"hotline.raw","request_id":"a1","data":""}"#,
+    #"{"type":"hotline.done","request_id":"a1","outcome":"completed","response_id":"resp_1","#
+      + #""upstream":"smartaipi","connection":7,"reused":true,"resent":false,"#
+      + #""usage":{"input_tokens":9},"cost_usd":0.0021,"timing_ms":\#(timing),"events":57}"#,
+    #"{"type":"hotline.done","request_id":-1,"outcome":"error","response_id":null,"#
+      + #""upstream":null,"connection":null,"reused":null,"resent":false,"usage":null,"#
+      + #""cost_usd":null,"timing_ms":\#(timing),"events":0}"#,
+    #"{"type":"hotline.pong","protocol":1,"version":"0.1","pid":1,"uptime_s":0}"#,
+    #"{"type":"hotline.ok"}"#,
+    #"{"type":"hotline.ok","request_id":"x","warnings":["socket.path is kept"]}"#,
+    #"{"type":"hotline.status","request_id":1,"protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
+      + #""state":"running","upstreams":[{"name":"sim","url":"wss://h/p","proxy":null,"#
+      + #""default":true,"state":"ok","last_error":null,"tls":{"handshakes":2,"resumed":1},"#
+      + #""waiting":0,"connections_warm":1,"connections_max":8,"connections":[{"number":1,"#
+      + #""state":"ready","age_s":5,"idle_s":null,"rtt_ms":1.5,"requests":3,"lanes":1,"#
+      + #""lanes_busy":0,"tls_version":"TLSv1.3","tls_resumed":false,"#
+      + #""headers":{"x-request-id":"r"},"deflate":true,"saved_bytes":-5}]}],"#
+      + #""queue":{"waiting":0,"max":1024},"clients":[{"number":1,"pid":2,"uid":0,"#
+      + #""command":"socat","open_requests":0,"unread_bytes":0}],"memory_bytes":0}"#,
+  ]
+
+  static let clientLines = [
+    #"{"type":"response.create"}"#,
+    #"{"type":"response.create","request_id":"a","hotline":{"upstream":"u","conversation":"c","#
+      + #""priority":"batch","events":"text","queue_timeout_ms":1,"timeout_ms":86400000,"#
+      + #""resend":"unanswered","on_hangup":"finish","tag":"t"},"#
+      + #""response":{"model":"m","input":"hi","type":"x","previous_response_id":null}}"#,
+    #"{"type":"response.create","stream":true,"background":false,"#
+      + #""model":"m","input":[],"previous_response_id":5}"#,
+    #"{"type":"response.cancel","request_id":-17}"#,
+    #"{"type":"response.steer","request_id":"a","previous_response_id":"resp_1","input":[]}"#,
+    #"{"type":"response.inject","request_id":"a","response_id":null}"#,
+    #"{"type":"response.interrupt","request_id":"a"}"#,
+    #"{"type":"hotline.ping","more":1}"#,
+    #"{"type":"hotline.status","request_id":"x"}"#,
+    #"{"type":"hotline.drain"}"#,
+    #"{"type":"hotline.reload"}"#,
+  ]
+
+  static let plantedInDaemonLines = [
+    (#"{"type":"response.completed"}"#, "/request_id"),
+    (#"{"request_id":"a","hotline":{},"type":"response.created"}"#, "/hotline"),
+    (#"{"type":"hotline.dnoe","request_id":"a"}"#, "/type"),
+    (#"{"type":"hotline.ok","request_id":null}"#, "/request_id"),
+    (#"{"type":"hotline.ok","warnings":[]}"#, "/warnings"),
+    (#"{"type":"hotline.ok","extra":1}"#, "/extra"),
+    (#"{"type":"hotline.queued","request_id":"a","position":0,"reason":"busy"}"#, "/position"),
+    (#"{"type":"hotline.queued","request_id":"a","position":1,"reason":"tired"}"#, "/reason"),
+    (
+      #"{"type":"error","request_id":"a","error":{"type":"hotline_error","code":"oops","#
+        + #""message":"m","param":null},"hotline":{"accepted":false,"retryable":false,"#
+        + #""sent":"no"}}"#, "/error/code"
+    ),
+    (
+      #"{"type":"error","request_id":"a","error":{"type":"hotline_error","code":"timeout","#
+        + #""message":"m","param":null},"hotline":{"accepted":false,"sent":"no"}}"#,
+      "/hotline/retryable"
+    ),
+    (
+      #"{"type":"hotline.done","request_id":"a","outcome":"completed","response_id":null,"#
+        + #""upstream":null,"connection":null,"reused":null,"resent":false,"usage":null,"#
+        + #""cost_usd":null,"timing_ms":\#(timing)}"#, "/events"
+    ),
+  ]
+
+  static let plantedInClientLines = [
+    (#"{"request_id":"a"}"#, "/type"),
+    (#"{"type":"session.update"}"#, "/type"),
+    (#"{"type":"response.create","request_id":""}"#, "/request_id"),
+    (#"{"type":"response.create","request_id":1.5}"#, "/request_id"),
+    (#"{"type":"response.create","request_id":null}"#, "/request_id"),
+    (#"{"type":"response.create","response":null}"#, "/response"),
+    (#"{"type":"response.create","response":{},"model":"m"}"#, "/model"),
+    (#"{"type":"response.create","response":{"hotline":{}}}"#, "/response/hotline"),
+    (#"{"type":"response.create","stream_id":"s"}"#, "/stream_id"),
+    (#"{"type":"response.create","background":true}"#, "/background"),
+    (#"{"type":"response.create","hotline":{"evnets":"all"}}"#, "/hotline/evnets"),
+    (#"{"type":"response.create","hotline":{"timeout_ms":0}}"#, "/hotline/timeout_ms"),
+    (#"{"type":"response.create","hotline":{"tag":"a\u0007"}}"#, "/hotline/tag"),
+    (#"{"type":"response.cancel"}"#, "/request_id"),
+    (
+      #"{"type":"response.steer","request_id":"a","previous_response_id":5}"#,
+      "/previous_response_id"
+    ),
+  ]
+}
