@@ -54,6 +54,7 @@ test_packages=(
   systemd=systemd-socket-activate
   tinyproxy-bin=tinyproxy
   valgrind=valgrind
+  vim=/usr/bin/vim.basic
   zsh=zsh
 )
 

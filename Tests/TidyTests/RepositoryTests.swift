@@ -32,7 +32,8 @@ import Testing
   }
 
   /// A README says in a few lines what lies in its folder, each thing by its name.
-  @Test(arguments: ["Sources", "Tests", "Packaging", "contrib", "contrib/clients"])
+  @Test(
+    arguments: ["Sources", "Tests", "Packaging", "contrib", "contrib/clients", "contrib/plugins"])
   func aFoldersREADMENamesAllThatLiesThere(folder: String) throws {
     let readme = try #require(SourceTree.file("\(folder)/README.md"))
     #expect(readme.lines.count < 50)
