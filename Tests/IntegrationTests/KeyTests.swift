@@ -45,6 +45,34 @@ import Testing
     }
   }
 
+  /// As a user of its own, for to root every process's files are root's.
+  @Test(Requires.root, Requires.tools("setpriv"))
+  func theKeyIsInLockedMemoryOfAProcessThatNobodyDumps() throws {
+    let directory = try TemporaryDirectory()
+    chown(directory.path, 65534, 65534)
+    // Where that user can reach it.
+    try FileManager.default.copyItem(
+      atPath: Requires.program("hotlined"), toPath: directory("hotlined"))
+    let process = try ChildProcess(
+      Requires.tool("setpriv"),
+      ["--reuid=65534", "--regid=65534", "--clear-groups", directory("hotlined")]
+        + ["--socket", directory("s"), "--url", "ws://127.0.0.1:1/v1/realtime"],
+      environment: DaemonProcess.environment(in: directory))
+    _ = try DaemonProcess(process, socketPath: directory("s"))
+    let files = "/proc/\(process.pid)"
+    let status = try String(contentsOfFile: files + "/status", encoding: .utf8)
+    let locked = status.split(separator: "\n").first { $0.hasPrefix("VmLck:") }
+    #expect(locked?.split(whereSeparator: \.isWhitespace)[1] != "0", "\(status)")
+    let limits = try String(contentsOfFile: files + "/limits", encoding: .utf8)
+    let core = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
+    #expect(core?.split(whereSeparator: \.isWhitespace)[4...5] == ["0", "0"], "\(limits)")
+    // Those of a process that may be dumped are its user's (proc(5)).
+    var memory = stat()
+    #expect(lstat(files + "/mem", &memory) == 0)
+    #expect(memory.st_uid == 0)
+    #expect(try process.terminate() == .exited(0))
+  }
+
   @Test func whatIsNoKeyChangesNothing() throws {
     let directory = try TemporaryDirectory()
     #expect(try set("good", in: directory).end == .exited(0))
