@@ -41,7 +41,8 @@ struct CommandLineTests {
     #expect(sent.end == .exited(0), "\(sent)")
     let lines = try sent.output.split(separator: "\n").map { try Line(Array($0.utf8)) }
     #expect(Set(lines.filter(\.isDone).compactMap(\.request_id.string)) == ["1", "2"])
-    let refused = try rig.hotline(["send"], input: "nonsense\n")
+    let refused = try rig.hotline(
+      ["send", "--socket", rig.daemon.socketPath], input: "nonsense\n")
     #expect(refused.end != .exited(0))
   }
 
@@ -55,7 +56,7 @@ struct CommandLineTests {
     let json = try rig.hotline(["status", "--json"])
     #expect(try JSON(parsing: json.output).pid.integer == Int(rig.daemon.process.pid))
     let name = try rig.hotline(["get-sockname"])
-    #expect(name.output == rig.daemon.socketPath + "\n")
+    #expect(name.output == rig.tap.path + "\n")
   }
 
   @Test func interruptCancelsTheRequest() throws {

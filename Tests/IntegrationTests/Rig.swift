@@ -175,7 +175,7 @@ final class Rig {
   /// A client that keeps both running.
   func client() throws -> LineClient { try LineClient(daemon.socketPath, keeping: self) }
 
-  /// Runs the `hotline` command against the daemon, to its end.
+  /// Runs the `hotline` command against the daemon, to its end; its lines have to be good ones.
   func hotline(_ arguments: [String], input: String = "") throws
     -> (end: ChildProcess.End, output: String, errors: String)
   {
