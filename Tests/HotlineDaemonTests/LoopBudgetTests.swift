@@ -97,7 +97,7 @@ import Testing
     DaemonLoop.disk.sync {}
     #expect(
       try file.load(in: surroundings)
-        == Spending(date: "day 1", total: 0.5, tags: ["night": 0.5]))
+        == Spending(date: "2026-01-01", total: 0.5, tags: ["night": 0.5]))
   }
 
   @Test func withoutABudgetNothingIsWritten() throws {

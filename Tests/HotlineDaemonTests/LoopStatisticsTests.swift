@@ -65,7 +65,7 @@ import Testing
     #expect(stats.usage.upstreams[0].upstream.string == "test")
     #expect(stats.usage.tags[0].tag.string == "night")
     #expect(stats.usage.tags[0].uid.integer == Int(getuid()))
-    #expect(stats.days[0].date.string == "day 5")
+    #expect(stats.days[0].date.string == "2026-01-05")
     #expect(stats.days[0].tags[0].input_tokens.integer == 36)
     let latency = stats.latency_ms[0]
     #expect(latency.upstream.string == "test")

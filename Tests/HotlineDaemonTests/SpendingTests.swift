@@ -27,7 +27,8 @@ import Testing
     #expect(error.code == .budgetExceeded)
     #expect(error.isRetryable)
     #expect(
-      error.detail == "the budget of the daemon for day 1, 1 USD, is spent (1 USD); it resets at "
+      error.detail
+        == "the budget of the daemon for 2026-01-01, 1 USD, is spent (1 USD); it resets at "
         + "the end of day 1; wait for that or raise budget_usd_per_day")
     #expect(spending.refusal(tag: "c", budgets, on: tomorrow) == nil)
   }
@@ -53,7 +54,7 @@ import Testing
     var spending = Spending()
     spending.spent(1, tag: "a", on: today)
     spending.spent(2, tag: "b", on: tomorrow)
-    #expect(spending == Spending(date: "day 2", total: 2, tags: ["b": 2]))
+    #expect(spending == Spending(date: "2026-01-02", total: 2, tags: ["b": 2]))
     // The clock was set back.
     spending.spent(4, tag: "a", on: today)
     #expect(spending.sum(tag: nil, on: today) == 4)

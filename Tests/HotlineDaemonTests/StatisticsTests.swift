@@ -8,7 +8,8 @@ import Testing
 @Suite struct StatisticsTests {
   static func day(_ number: Int) -> CalendarDay {
     CalendarDay(
-      date: "day \(number)", beginsAt: Int64(number) * 100, endsAt: Int64(number) * 100 + 100,
+      date: "2026-01-\(number / 10)\(number % 10)", beginsAt: Int64(number) * 100,
+      endsAt: Int64(number) * 100 + 100,
       endInWords: "the end of day \(number)")
   }
 

@@ -32,6 +32,16 @@ import Testing
     #expect(try world.rig.simulator.statistics().violations.integer == 0)
   }
 
+  @Test func theCommandsInItsSentencesExist() throws {
+    let named = try ReadmeBlock.file("README.md").matches(of: #/`(hotlined?) ([a-z-]+)[^`]*`/#)
+    #expect(named.count > 8)
+    for command in named {
+      let ran = try ChildProcess.run(
+        Requires.program(String(command.1)), [String(command.2), "--help"])
+      #expect(ran.end == .exited(0), "\(command.0)")
+    }
+  }
+
   /// What the gate runs is what the README says.
   @Test func theTwoCommandsAreTheGates() throws {
     #expect(try ReadmeBlock.file(".ci/run").contains("contrib/test"))

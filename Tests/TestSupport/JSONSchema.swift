@@ -28,13 +28,15 @@ package struct JSONSchema: Sendable {
     guard case .object(let keywords) = schema else {
       return schema == .bool(true) ? nil : "\(path) may not stand here"
     }
-    // First, for a line's type says which of several schemas another misfit belongs to.
-    if let argument = keywords["properties"],
-      let misfit = checkMembers("properties", argument, keywords, value, path, isClosed)
-    {
-      return misfit
+    // First, for a line's type says which of several schemas another misfit belongs to, and one
+    // without a type fits what is said of any.
+    let first = ["properties", "required"]
+    for keyword in first {
+      guard let argument = keywords[keyword] else { continue }
+      let misfit = checkMembers(keyword, argument, keywords, value, path, isClosed)
+      if let misfit { return misfit }
     }
-    for (keyword, argument) in keywords where keyword != "properties" {
+    for (keyword, argument) in keywords where !first.contains(keyword) {
       let misfit =
         checkLogic(keyword, argument, keywords, value, path, isClosed)
         ?? checkMembers(keyword, argument, keywords, value, path, isClosed)

@@ -51,8 +51,11 @@ extension ErrorPage {
     .messageTooLarge: .init(
       "The message to the server would be longer than message_bytes_max.",
       "Send less. Servers close a connection for a message of 16 MiB, so that a higher limit "
-        + "rarely helps."
-    ),
+        + "rarely helps."),
+    .budgetExceeded: .init(
+      "What budget_usd_per_day allows all requests, or those of one tag, was spent today.",
+      "Wait for the time that the message names, the next local midnight; or have the owner raise "
+        + "the limit in the configuration and reload. hotline stats shows what was spent."),
   ]
 
   private static let endings: [HotlineError.Code: Explanation] = [
