@@ -3,9 +3,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 checks=(
-  preparation installation units missing_key first_request journal key_rotation restart_under_load
-  killed_daemon stuck_daemon idle_exit full_disk read_only_home credential upgrade_under_load
-  downgrade system_instance removal
+  preparation installation units missing_key first_request journal access_log key_rotation
+  restart_under_load killed_daemon stuck_daemon idle_exit full_disk read_only_home credential
+  upgrade_under_load downgrade system_instance removal
 )
 
 fail() {
@@ -185,6 +185,18 @@ check_journal() {
   [[ $said == *'The daemon listens and takes requests'* ]] || fail "nothing is explained: $said"
   ann systemctl --user kill --signal=USR1 hotlined.service
   wait_for 10 "the status" has_journal_field '^status clients' MESSAGE 'smartaipi ok'
+}
+
+# The access log's lines are the journal's, as messages of their own.
+check_access_log() {
+  local file=/home/ann/.config/hotline/config.toml
+  ann cp "$file" "$file.before"
+  ann sed -i '1i access_log = "journal"' "$file"
+  ann hotline reload || fail "no reload"
+  expect_answer ann "$socket"
+  wait_for 10 "the request's line" has_journal_field '^{"time"' MESSAGE '"outcome":"completed"'
+  ann mv "$file.before" "$file"
+  ann hotline reload || fail "no reload"
 }
 
 # A new key is used from a reload on, and one that is gone is missed.

@@ -35,7 +35,7 @@ extension Broker {
   package func commandRefusal(for client: ClientNumber) -> HotlineError? {
     guard let uid = clients[client]?.uid, uid != ownerUID, uid != 0 else { return nil }
     return HotlineError(
-      .notAllowed, "only uid \(ownerUID), whose daemon this is, and root may do that",
+      .notAllowed, "only uid \(ownerUID), whose daemon this is, and root may do that; ask them to",
       origin: .client)
   }
 
@@ -66,7 +66,9 @@ extension Broker {
     #endif
     var actions: [Action] = []
     let error = HotlineError(
-      .shuttingDown, "the daemon ended before the request did", isRetryable: true)
+      .shuttingDown,
+      "the daemon ended before the request did, which had queue.shutdown_timeout for that; send it "
+        + "again when the daemon runs again", isRetryable: true)
     for number in requests.keys.sorted() {
       guard let request = requests[number] else { continue }
       var error = error

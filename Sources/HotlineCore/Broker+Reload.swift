@@ -31,8 +31,9 @@ extension Broker {
       phase = .running
       actions += answerDrains(
         with: HotlineError(
-          .cancelled, "a reload ended the drain before the accepted requests were finished",
-          isRetryable: true))
+          .cancelled,
+          "a reload ended the drain before the accepted requests were finished; drain again "
+            + "if it is still wanted", isRetryable: true))
     }
     return conclude(actions, at: now)
   }

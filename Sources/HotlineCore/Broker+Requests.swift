@@ -47,13 +47,20 @@ extension Broker {
     #else
       if let error = commandRefusal(for: asker) { throw error }
     #endif
-    guard let number = clients[client]?.open[id], let request = requests[number] else {
+    guard let number = openRequest(id, of: client), let request = requests[number] else {
       throw unknownRequest(id)
     }
     let error = HotlineError(
-      .cancelled, "somebody else cancelled the request (hotline cancel)", sent: sent(of: request),
-      isRetryable: true)
+      .cancelled,
+      "somebody else cancelled the request (hotline cancel); send it again if that was a mistake",
+      sent: sent(of: request), isRetryable: true)
     return conclude(end(number, .cancelled, with: error, at: now), at: now)
+  }
+
+  /// That of a client which has left as well.
+  private func openRequest(_ id: RequestID, of client: ClientNumber) -> RequestNumber? {
+    if let known = clients[client] { return known.open[id] }
+    return requests.values.first { $0.client == client && $0.id == id }?.number
   }
 
   /// A control message for a running response: `response.steer`, `.inject`, `.interrupt`.
@@ -97,7 +104,9 @@ extension Broker {
 
   private func unknownRequest(_ id: RequestID) -> HotlineError {
     HotlineError(
-      .unknownRequestID, "no request of this id is open", origin: .client, param: "request_id")
+      .unknownRequestID,
+      "no request of this id is open; it has ended, or the id is another (1 and \"1\" differ)",
+      origin: .client, param: "request_id")
   }
 
   // MARK: Accepting
@@ -114,11 +123,14 @@ extension Broker {
         if PlantedFault.current == .acceptsWhileDraining { break }
       #endif
       return HotlineError(
-        .shuttingDown, "the daemon is being drained and takes no new requests until a reload",
+        .shuttingDown,
+        "the daemon is being drained and takes no new requests; send it again after hotline reload",
         isRetryable: true)
     case .terminating, .stopped:
       return HotlineError(
-        .shuttingDown, "the daemon is ending and takes no new requests", isRetryable: true)
+        .shuttingDown,
+        "the daemon is ending and takes no new requests; send it again when the daemon runs again",
+        isRetryable: true)
     }
     if let id = spec.id, client.open[id] != nil {
       return HotlineError(
@@ -133,13 +145,16 @@ extension Broker {
     }
     if memoryHeld > limits.memoryBytesMax {
       return HotlineError(
-        .queueFull, "the daemon holds more than socket.memory_max bytes for its clients",
+        .queueFull,
+        "the daemon holds more than socket.memory_max bytes for its clients; send it again later, "
+          + "or raise the limit",
         isRetryable: true)
     }
     let waiting = upstreams.reduce(0) { $0 + $1.waitingCount }
     if waiting >= limits.queueRequestsMax, wouldWait(spec, from: number, at: now) {
       return HotlineError(
-        .queueFull, "\(waiting) requests are waiting already; the limit is queue.requests_max",
+        .queueFull,
+        "\(waiting) requests are waiting already; send it again later, or raise queue.requests_max",
         isRetryable: true)
     }
     return nil

@@ -106,8 +106,9 @@ package struct Broker: Sendable {
     guard uid == ownerUID || uid == 0 || isAllowed else {
       counters.clientsRefused += 1
       let error = HotlineError(
-        .notAllowed, "uid \(uid) may not use this daemon, which serves uid \(ownerUID)",
-        origin: .client)
+        .notAllowed,
+        "uid \(uid) may not use this daemon, which serves uid \(ownerUID); run one of your own, or "
+          + "have that user add you to socket.allowed_uids", origin: .client)
       return [.refuse(client, error), .closeClient(client)]
     }
     guard clients.count < limits.clientsMax else {
@@ -249,7 +250,9 @@ package struct Broker: Sendable {
     var detail = "the request did not end within its \(waited.inWords)"
     let pool = upstreams[request.spec.upstream.rawValue].pool
     if request.isWaiting, let failure = pool.lastFailure {
-      detail += "; it was waiting for a connection; the last failure to connect: \(failure.detail)"
+      detail +=
+        "; it was waiting for a connection; the last failure to connect: \(failure.detail); "
+        + ConnectionFailure.remedy
     } else {
       detail += "; raise timeout_ms"
     }

@@ -92,10 +92,24 @@ extension ConnectionFailure {
     isRetryable: Bool
   ) -> HotlineError {
     var error = HotlineError(
-      code, "\(prefix): \(detail)", origin: .upstream, sent: sent, isRetryable: isRetryable)
+      code, "\(prefix): \(detail); \(Self.remedy(code, sent))", origin: .upstream, sent: sent,
+      isRetryable: isRetryable)
     error.status = status
     error.closeCode = closeCode
     error.closeReason = closeReason
     return error
+  }
+
+  /// What helps where connections fail.
+  static let remedy = "hotline doctor tries each step on the way to the server"
+
+  private static func remedy(_ code: HotlineError.Code, _ sent: HotlineError.Sent) -> String {
+    switch code {
+    case .upstreamAuth: "store the right key with hotline key set"
+    case .upstreamRejected: "check the upstream's url, headers and proxy with hotline doctor"
+    case .connectionLost, .upstreamProtocol:
+      sent == .no ? "send the request again" : "the request may be billed twice if sent again"
+    default: remedy
+    }
   }
 }

@@ -110,7 +110,9 @@ extension HotlineError {
 
   static func invalidJSON(_ error: JSONError, _ limits: ClientMessage.Limits) -> Self {
     guard error.reason == .depthExceeded else {
-      return refusal(.invalidJSON, "the line is not one JSON document: \(error)")
+      return refusal(
+        .invalidJSON,
+        "the line is not one JSON document: \(error); have a JSON library write one object a line")
     }
     return refusal(
       .invalidJSON,

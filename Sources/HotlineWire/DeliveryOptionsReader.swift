@@ -111,7 +111,9 @@ struct DeliveryOptionsReader {
     guard isWhole else {
       let shown = value.shown(limits.quotedCharactersMax, in: bytes)
       throw .refusal(
-        .unknownUpstream, "hotline.upstream is \(shown); no upstream of that name is configured",
+        .unknownUpstream,
+        "hotline.upstream is \(shown); no upstream of that name is configured, "
+          + "hotline status lists those that are",
         param: Option.upstream.param)
     }
     return decoded

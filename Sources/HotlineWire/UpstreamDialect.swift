@@ -176,7 +176,7 @@ package struct UpstreamDialect: Hashable, Sendable {
       throw .refusal(
         .messageTooLarge,
         "the message would have \(message.byteCount) bytes; this upstream takes at most "
-          + "\(messageBytesMax) (message_bytes_max)")
+          + "\(messageBytesMax) (message_bytes_max); send less")
     }
     return message
   }

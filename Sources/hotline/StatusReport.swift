@@ -42,7 +42,7 @@ struct StatusReport {
         integer(client["number"]), integer(client["pid"]), integer(client["uid"]),
         integer(client["open_requests"]),
         client["unread_bytes"]?.number.map { Quantity.bytes($0) } ?? "-",
-        words(client["command"]),
+        words(client["command"]) + (client["hung_up"]?.boolean == true ? " (left)" : ""),
       ])
     }
     return table.isEmpty ? "" : table.text(columns: Self.columns, style)

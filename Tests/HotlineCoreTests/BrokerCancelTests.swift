@@ -20,6 +20,23 @@ import Testing
     #expect(fixture.broker.counters.requestsEnded[.cancelled] == 1)
   }
 
+  @Test func whatAClientLeftBehindCanBeCancelled() throws {
+    var fixture = BrokerFixture.single(clients: 2)
+    fixture.ask("a") { $0.finishesOnHangup = true }
+    let now = MonotonicInstant(nanoseconds: 0)
+    _ = fixture.broker.clientClosed(1, at: now)
+    let actions = try fixture.broker.cancelRequested(.string("a"), of: 1, by: 2, at: now)
+    guard case .finish(1, _?, let completion) = actions.first else {
+      Issue.record("\(actions)")
+      return
+    }
+    #expect(completion.outcome == .cancelled)
+    #expect(
+      performing: {
+        _ = try fixture.broker.cancelRequested(.string("a"), of: 1, by: 2, at: now)
+      }, throws: { ($0 as? HotlineError)?.code == .unknownRequestID })
+  }
+
   @Test func whatIsNotOpenCannotBeCancelled() {
     var fixture = BrokerFixture.single(clients: 2)
     fixture.ask("a")

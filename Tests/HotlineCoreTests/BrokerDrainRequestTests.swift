@@ -21,7 +21,9 @@ import Testing
     #expect(fixture.broker.isDraining)
     #expect(fixture.ask("a") == [.refuse(1, refused)])
     #expect(
-      fixture.words == ["the daemon is being drained and takes no new requests until a reload"])
+      fixture.words == [
+        "the daemon is being drained and takes no new requests; send it again after hotline reload"
+      ])
     #expect(fixture.drain(8) == [.answer(8, nil)])
     #expect(fixture.reload() == [])
     #expect(fixture.broker.isDraining == false)

@@ -73,7 +73,11 @@ import Testing
           done(.error, on: 1, reused: true, total: 3_000)),
         .dial(2, 0),
       ])
-    #expect(fixture.words == ["the connection to the server was lost: closed with 1011"])
+    #expect(
+      fixture.words == [
+        "the connection to the server was lost: closed with 1011; the request may be billed twice "
+          + "if sent again"
+      ])
     #expect(fixture.broker.counters.connectionsLost == 1)
   }
 
@@ -266,7 +270,7 @@ import Testing
           done(.error, on: 1, reused: true, total: 60_000)),
         .closeConnection(1, .pongTimeout), .dial(2, 0),
       ])
-    #expect(fixture.words.first?.hasSuffix("did not answer a ping within 10 s") == true)
+    #expect(fixture.words.first?.contains(" did not answer a ping within 10 s; ") == true)
   }
 
   @Test func aPingStillOutWhenADrainRunsOutOfTimeDelaysNothing() {

@@ -3,6 +3,9 @@ import Testing
 @testable import HotlineCore
 
 @Suite struct BrokerPoolTests {
+  private static let checkUpstream =
+    "check the upstream's url, headers and proxy with hotline doctor"
+
   private func age(_ fixture: BrokerFixture, _ number: ConnectionNumber) -> (
     rotate: Int, end: Int, idle: Int
   ) {
@@ -282,6 +285,8 @@ import Testing
     (426, .upstreamRejected),
   ])
   func aRefusalThatCannotHealFailsWhatWaitsAndWhatComes(status: Int, code: HotlineError.Code) {
+    let remedy =
+      code == .upstreamAuth ? "store the right key with hotline key set" : Self.checkUpstream
     var fixture = BrokerFixture()
     fixture.start()
     fixture.ask("a")
@@ -291,7 +296,7 @@ import Testing
       fixture.closed(2, .upgrade(status), at: 10) == [
         .finish(1, error, done(.error, queued: 10, total: 10))
       ])
-    #expect(fixture.words == ["the upstream up refuses connections: HTTP \(status)"])
+    #expect(fixture.words == ["the upstream up refuses connections: HTTP \(status); \(remedy)"])
     #expect(
       fixture.ask("b") == [.accept(2, madeID: nil), .finish(2, error, done(.error))])
     #expect(fixture.pass(to: 60_009) == [])
@@ -369,7 +374,7 @@ import Testing
     fixture.ask("a")
     #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
     #expect(fixture.pass(to: 40_000).contains { $0.isFinish } == true)
-    #expect(fixture.words.last?.hasSuffix("has been failing for long: HTTP 429") == true)
+    #expect(fixture.words.last?.contains("has been failing for long: HTTP 429; ") == true)
   }
 
   @Test func whoeverAsksForAsMuchPatienceAsThereIsIsAskedOnceMore() {
@@ -449,7 +454,10 @@ import Testing
         .closeConnection(1, .refusedByServer),
         .finish(1, error, done(.error, on: 1, reused: true)),
       ])
-    #expect(fixture.words == ["the upstream up refuses connections: use the new shape"])
+    #expect(
+      fixture.words == [
+        "the upstream up refuses connections: use the new shape; \(Self.checkUpstream)"
+      ])
   }
 
   @Test func theBetaShapeRefusalOnAnIdleConnectionOpensTheCircuit() {

@@ -123,7 +123,8 @@ import Testing
       ])
     #expect(
       fixture.words == [
-        "no connection was free within 0.05 s; the last failure to connect: HTTP 503"
+        "no connection was free within 0.05 s; the last failure to connect: HTTP 503; "
+          + "hotline doctor tries each step on the way to the server"
       ])
   }
 

@@ -116,7 +116,8 @@ import Testing
     var failure = ConnectionFailure.closed(1008, "go away")
     failure.status = 403
     let error = failure.error(.connectionLost, "lost", sent: .unknown, isRetryable: true)
-    #expect(error.detail == "lost: closed with 1008")
+    #expect(
+      error.detail == "lost: closed with 1008; the request may be billed twice if sent again")
     #expect(error.origin == .upstream)
     #expect(error.sent == .unknown)
     #expect(error.isRetryable)

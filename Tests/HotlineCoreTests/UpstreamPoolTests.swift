@@ -130,7 +130,8 @@ import Testing
     pool.dialFailed(.refused, at: t(30_000))
     #expect(pool.refusal?.code == .upstreamUnavailable)
     #expect(
-      pool.refusal?.detail == "the upstream up has been failing for long: connection refused")
+      pool.refusal?.detail == "the upstream up has been failing for long: connection refused; "
+        + "hotline doctor tries each step on the way to the server")
   }
 
   @Test mutating func anOpenConnectionMeansHope() {

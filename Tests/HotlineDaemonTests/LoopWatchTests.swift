@@ -149,6 +149,29 @@ import Testing
     #expect(try code(rig.connect().asking(command)) == "unknown_request_id")
   }
 
+  @Test func whatAClientLeftBehindIsListedAndCanBeCancelled() throws {
+    let rig = try LoopRig()
+    try rig.onLoop { $0.open() }
+    let client = try rig.connect()
+    try client.write(request("a", #"{"on_hangup":"finish"}"#))
+    #expect(try rig.waits { $0.link?.running != nil })
+    client.close()
+    #expect(try rig.waits { $0.clients.isEmpty })
+    let asker = try rig.connect()
+    let status = try JSON(parsing: try asker.asking(#"{"type":"hotline.status"}"#))
+    let left = try #require(status.clients.array.first)
+    #expect(left.hung_up.bool == true)
+    #expect(left.open_requests.integer == 1)
+    #expect(left.requests.array.map(\.request_id.string) == ["a"])
+    #expect(status.clients.array.last?.hung_up.bool == false)
+    let number = try #require(left["number"].integer)
+    let canceller = try rig.connect()
+    #expect(
+      try canceller.asking(#"{"type":"hotline.cancel","client":\#(number),"request_id":"a"}"#)
+        == #"{"type":"hotline.ok","request_id":"a"}"# + "\n")
+    #expect(try rig.onLoop { $0.requests.isEmpty })
+  }
+
   @Test(arguments: [
     (#""client":1"#, "request_id"), (#""request_id":"a""#, "client"),
     (#""client":0,"request_id":"a""#, "client"), (#""client":"1","request_id":"a""#, "client"),

@@ -220,7 +220,7 @@ extension Simulation {
     guard !hasOpen(index), dials[index].mayBeOpenSince != nil else { return false }
     return dials[index].words.contains { failure in
       guard failure.status == error.status, failure.closeCode == error.closeCode,
-        failure.closeReason == error.closeReason, error.detail.hasSuffix(": " + failure.detail)
+        failure.closeReason == error.closeReason, error.detail.contains(": \(failure.detail); ")
       else { return false }
       switch error.code {
       case .upstreamAuth: return failure.status == 401 || failure.status == 403

@@ -19,19 +19,20 @@ import Testing
   }
 
   @Test func errorLineHasTheShapeOfTheProtocol() {
-    let error = HotlineError(.queueTimeout, "No \"connection\"\nin time.", isRetryable: true)
+    let error = HotlineError(.queueTimeout, "No \"connection\"\nin time; wait.", isRetryable: true)
     let accepted = LocalLine.Failure(
       requestID: Array("\"a1\"".utf8), error: error, isAccepted: true)
     #expect(
       text(accepted.append)
         == #"{"type":"error","request_id":"a1","error":{"type":"hotline_error","#
-        + #""code":"queue_timeout","message":"No \"connection\"\nin time.","param":null},"#
+        + #""code":"queue_timeout","message":"No \"connection\"\nin time; wait.","param":null},"#
         + #""hotline":{"accepted":true,"retryable":true,"sent":"no"}}"#)
   }
 
   @Test func errorLineSaysWhyTheUpstreamLeft() {
     var error = HotlineError(
-      .upstreamAuth, "Refused.", origin: .upstream, sent: .unknown, param: "hotline.upstream")
+      .upstreamAuth, "Refused; mend it.", origin: .upstream, sent: .unknown,
+      param: "hotline.upstream")
     error.status = 401
     error.closeCode = 1008
     error.closeReason = "no\u{1}"
@@ -39,7 +40,7 @@ import Testing
     #expect(
       text(line.append)
         == #"{"type":"error","request_id":null,"error":{"type":"hotline_error","#
-        + #""code":"upstream_auth","message":"Refused.","param":"hotline.upstream"},"#
+        + #""code":"upstream_auth","message":"Refused; mend it.","param":"hotline.upstream"},"#
         + #""hotline":{"accepted":false,"retryable":false,"sent":"unknown","status":401,"#
         + #""close_code":1008,"close_reason":"no\u0001"}}"#)
   }

@@ -37,9 +37,9 @@ extension ProtocolSchemaTests {
       + #""requests":3,"lanes":1,"lanes_busy":0,"tls_version":"TLSv1.3","tls_resumed":false,"#
       + #""headers":{"x-request-id":"r"},"deflate":true,"saved_bytes":-5}]}],"#
       + #""queue":{"waiting":0,"max":1024},"clients":[{"number":1,"pid":2,"uid":0,"#
-      + #""command":"socat","open_requests":1,"unread_bytes":0,"requests":[{"request_id":"a","#
-      + #""state":"waiting","age_s":0,"upstream":"sim","connection":null,"model":"m","#
-      + #""tag":null}]}],"memory_bytes":0}"#,
+      + #""command":"socat","hung_up":true,"open_requests":1,"unread_bytes":0,"#
+      + #""requests":[{"request_id":"a","state":"waiting","age_s":0,"upstream":"sim","#
+      + #""connection":null,"model":"m","tag":null}]}],"memory_bytes":0}"#,
     #"{"type":"hotline.stats","protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""counters":{"clients_accepted":1,"clients_refused":0,"requests_accepted":1,"#
       + #""requests_refused":0,"requests_hung_up":0,"requests_resent":0,"#

@@ -64,6 +64,24 @@ import Testing
     """
   }
 
+  @Test func theProgramPrintsWhatBashCanUse() throws {
+    let program = try Requires.program("hotline")
+    let script = try ChildProcess.run(program, ["completions", "bash"])
+    #expect(script.end == .exited(0))
+    let proposed = try run(
+      "bash", ["--norc"],
+      script.output + """
+        COMP_WORDS=(hotline get-) COMP_CWORD=1
+        _hotline hotline get- hotline
+        printf '%s\\n' "${COMPREPLY[@]}"
+        """)
+    #expect(proposed == ["get-sockname"])
+    for (shell, words) in [("zsh", "#compdef hotline"), ("fish", "complete -c 'hotline'")] {
+      let script = try ChildProcess.run(program, ["completions", shell])
+      #expect(script.output.contains(words), "\(shell)")
+    }
+  }
+
   // MARK: What the programs take
 
   /// What one command takes, by `--experimental-dump-help` of the argument parser.

@@ -19,7 +19,9 @@ package struct Line: Sendable, CustomStringConvertible {
       let start = String(decoding: bytes.prefix(500), as: UTF8.self)
       throw TestFailure("the daemon wrote a line that is no JSON: \(start)")
     }
-    if let misfit = ProtocolSchema.misfit(json, from: .daemon) {
+    if let misfit = ProtocolSchema.misfit(json, from: .daemon)
+      ?? ProtocolSchema.complaint(about: json)
+    {
       let start = String(decoding: bytes.prefix(600), as: UTF8.self)
       throw TestFailure("\(misfit); the line: \(start)")
     }

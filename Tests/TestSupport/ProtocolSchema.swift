@@ -15,6 +15,16 @@ package enum ProtocolSchema {
     do { return try JSONSchema(readingFrom: path) } catch { preconditionFailure("\(error)") }
   }()
 
+  /// Why an error of the daemon does not tell enough, nil if it does: a message says what happened,
+  /// and then, behind a semicolon or by naming what there is, what to do.
+  static func complaint(about line: JSON) -> String? {
+    guard line.type.string == "error", line.hotline != .missing,
+      let message = line.error.message.string,
+      !["; ", " takes ", "known: "].contains(where: message.contains)
+    else { return nil }
+    return "the daemon does not say what to do about an error"
+  }
+
   /// Why one side does not say such a line, nil if it may.
   package static func misfit(_ line: JSON, from side: Side) -> String? {
     // Of what it does not know a client may send the server anything.
@@ -56,7 +66,10 @@ package struct LineChecker: Sendable {
     guard line.contains(where: { $0 > 0x20 }) else { return }
     let misfit: String?
     do {
-      misfit = ProtocolSchema.misfit(try JSON(parsing: line), from: side)
+      let json = try JSON(parsing: line)
+      misfit =
+        ProtocolSchema.misfit(json, from: side)
+        ?? (side == .daemon ? ProtocolSchema.complaint(about: json) : nil)
     } catch {
       misfit = "the \(side) wrote a line that is no JSON"
     }

@@ -44,8 +44,9 @@ complete -c hotline -n __hotline_has_no_command -a drain -d "Finish what is acce
 complete -c hotline -n __hotline_has_no_command -a key -d "Store the API key"
 complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
 complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
+complete -c hotline -n __hotline_has_no_command -a completions -d "Print what this is for a shell"
 complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
-complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats top watch tail config cancel reload drain key doctor get-sockname help"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats top watch tail config cancel reload drain key doctor get-sockname completions help"
 
 complete -c hotline -n "__hotline_command_is ask send ping status stats top watch tail config cancel reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"
@@ -56,6 +57,7 @@ complete -c hotline -n "__hotline_command_is top watch" -l every -x -d "Seconds 
 complete -c hotline -n "__hotline_command_is watch" -l requests -d "A line for each request, too"
 complete -c hotline -n "__hotline_command_is cancel" -l client -x -d "Whose it is"
 complete -c hotline -n "__hotline_command_is send" -F
+complete -c hotline -n "__hotline_command_is completions" -a "bash zsh fish"
 complete -c hotline -n "__hotline_command_is key" -a set -d "Read a key and store it"
 complete -c hotline -n "__hotline_command_is key" -l upstream -xa "(__hotline_upstreams)" \
     -d "Whose key it is"

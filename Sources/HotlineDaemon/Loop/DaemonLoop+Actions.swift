@@ -70,7 +70,8 @@ extension DaemonLoop {
     do throws(HotlineError) {
       guard link.handler?.messagesUnsent ?? 0 < Self.controlMessagesUnsentMax else {
         throw HotlineError(
-          .queueFull, "the server does not take control messages as fast as they come; wait",
+          .queueFull,
+          "the server does not take control messages as fast as they come; send it again later",
           origin: .upstream, isRetryable: true)
       }
       let message = try link.dialect.message(for: control, responseID: responseID, lane: lane)

@@ -81,8 +81,8 @@ extension DaemonLoop: ClientHandlerDelegate {
     batchBegan()
     let error = HotlineError(
       .lineTooLong,
-      "a line has more than \(limits.lineBytesMax) bytes (socket.line_bytes_max); it was skipped",
-      origin: .client)
+      "a line has more than \(limits.lineBytesMax) bytes (socket.line_bytes_max); it was skipped; "
+        + "send less, or raise the limit", origin: .client)
     step(.lineRefused(client, error))
   }
 
@@ -91,7 +91,7 @@ extension DaemonLoop: ClientHandlerDelegate {
     let error = HotlineError(
       .queueFull,
       "the daemon holds more than \(limits.memoryBytesMax) bytes (socket.memory_max); "
-        + "the line was skipped", isRetryable: true)
+        + "the line was skipped; send it again later, or raise the limit", isRetryable: true)
     step(.lineRefused(client, error))
   }
 

@@ -107,7 +107,8 @@ extension DaemonLoop {
     guard commands.values.count(where: { $0.client === client }) < Self.commandsPerClientMax else {
       let error = HotlineError(
         .tooManyRequests,
-        "\(Self.commandsPerClientMax) commands of this client wait for their answers already",
+        "\(Self.commandsPerClientMax) commands of this client wait for their answers already; "
+          + "wait for one",
         isRetryable: true)
       perform(broker.requestRefused(error, from: client.number))
       return nil

@@ -64,7 +64,9 @@ extension DaemonLoop {
   private func refuseReload(_ asker: ReloadQueue.Asker) {
     guard case .command(let number) = asker else { return }
     let error = HotlineError(
-      .shuttingDown, "the daemon is ending and reloads nothing", isRetryable: true)
+      .shuttingDown,
+      "the daemon is ending and reloads nothing; it reads its configuration when it runs again",
+      isRetryable: true)
     answerReload(number, error, at: now)
   }
 

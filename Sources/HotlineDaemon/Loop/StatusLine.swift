@@ -10,8 +10,10 @@ struct StatusLine {
   private let echo: [UInt8]?
   private let daemon: DaemonLoop
   private let now: MonotonicInstant
-  /// Clients that the asker may see.
+  /// Clients that the asker may see, also those that have left requests behind.
   private let clients: [ClientHandler]
+  /// The oldest open requests of all clients together.
+  private let requests: [ClientNumber: [RequestRecord]]
 
   /// - Parameter uid: who asks: root and the owner see all, others their own clients.
   init(_ daemon: DaemonLoop, echo: [UInt8]?, for uid: UInt32, at now: MonotonicInstant) {
@@ -19,8 +21,11 @@ struct StatusLine {
     self.daemon = daemon
     self.echo = echo
     self.now = now
+    let oldest = daemon.requests.values.sorted { $0.number < $1.number }.prefix(Self.requestsMax)
+    requests = Dictionary(grouping: oldest, by: \.client.number)
+    let left = requests.filter { daemon.clients[$0.key] == nil }.compactMap { $1.first?.client }
     let seesAll = daemon.seesAll(uid)
-    clients = daemon.clients.values.filter { seesAll || $0.uid == uid }
+    clients = (daemon.clients.values + left).filter { seesAll || $0.uid == uid }
       .sorted { $0.number < $1.number }
   }
 
@@ -140,21 +145,21 @@ struct StatusLine {
   }
 
   private func appendClients(_ line: inout JSONWriter) {
-    let oldest = daemon.requests.values.sorted { $0.number < $1.number }.prefix(Self.requestsMax)
-    let requests = Dictionary(grouping: oldest, by: \.client.number)
     line.name("clients")
     line.beginArray()
     for client in clients {
+      let own = requests[client.number] ?? []
       line.beginObject()
       line.member("number", client.number.rawValue)
       line.member("pid", client.processID)
       line.member("uid", client.uid)
       line.member("command", daemon.commandName(of: client))
-      line.member("open_requests", snapshot.openRequests[client.number] ?? 0)
+      line.member("hung_up", daemon.clients[client.number] == nil)
+      line.member("open_requests", snapshot.openRequests[client.number] ?? own.count)
       line.member("unread_bytes", client.unreadBytes)
       line.name("requests")
       line.beginArray()
-      for record in requests[client.number] ?? [] { append(record, to: &line) }
+      for record in own { append(record, to: &line) }
       line.endArray()
       line.endObject()
     }
