@@ -118,7 +118,9 @@ struct Answer {
       return CommandFailure(
         .incomplete, "incomplete: the server cut the answer short\(reason); ask for less at once")
     case "cancelled" where failure == nil:
-      return CommandFailure(.failed, "cancelled: the request was cancelled by somebody else")
+      return CommandFailure(
+        .failed,
+        "cancelled: the request was cancelled by somebody else; ask again if that was a mistake")
     default: break
     }
     guard let failure else {

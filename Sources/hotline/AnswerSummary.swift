@@ -48,7 +48,7 @@ struct AnswerSummary: Hashable {
     }
     if let inputTokens { parts.append("\(inputTokens) tokens in") }
     if let outputTokens { parts.append("\(outputTokens) tokens out") }
-    if let costUSD { parts.append("\(Quantity.fixed(costUSD, decimals: 4)) USD") }
+    if let costUSD { parts.append(Quantity.dollars(costUSD)) }
     if let connection {
       let warmth = isReused.map { $0 ? "warm " : "new " } ?? ""
       parts.append("\(warmth)connection \(connection)\(upstream.map { " to \($0)" } ?? "")")

@@ -16,7 +16,8 @@ struct DaemonSocket {
     self.path = path
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else {
-      throw CommandFailure(.unreachable, "no socket can be made: \(systemMessage(errno))")
+      throw CommandFailure(
+        .unreachable, "no socket can be made: \(systemMessage(errno)); see \"ulimit -n\"")
     }
     // It bounds connect as well (socket(7)); sending and receiving never block.
     var timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
@@ -55,6 +56,13 @@ struct DaemonSocket {
       default: "hotlined cannot be reached at \(path): \(systemMessage(code)); \(start)hotlined"
       }
     return CommandFailure(.unreachable, sentence)
+  }
+
+  var closedByDaemon: CommandFailure {
+    CommandFailure(
+      .unreachable,
+      "hotlined at \(path) has closed the connection; see its log with "
+        + "\"\(ServiceUnit(socketPath: path).log)\"")
   }
 
   /// Sends what the socket takes now and drops it from `bytes`.

@@ -21,9 +21,7 @@ struct EndedRequest {
     if let tokens = request["input_tokens"]?.integer {
       parts.append("\(tokens) + \(integer(request["output_tokens"])) tokens")
     }
-    if let cost = request["cost_usd"]?.number {
-      parts.append("\(Quantity.fixed(cost, decimals: 4)) USD")
-    }
+    if let cost = request["cost_usd"]?.number { parts.append(Quantity.dollars(cost)) }
     parts.append(words(request["model"]))
     parts.append("\(words(request["tag"])) (pid \(integer(request["pid"])))")
     return parts.joined(separator: ", ")

@@ -35,7 +35,7 @@ struct Follow {
       try readLines(print)
       guard received == .ended else { continue }
       try output.writeAll()
-      throw CommandFailure(.unreachable, "hotlined at \(socket.path) has closed the connection")
+      throw socket.closedByDaemon
     }
   }
 

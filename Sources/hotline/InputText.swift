@@ -61,7 +61,8 @@ enum InputReader {
         var slots = [Polling.slot(descriptor, POLLIN)]
         Polling.wait(for: &slots)
       default:
-        throw CommandFailure(.usage, "cannot read \(name): \(systemMessage(errno))")
+        throw CommandFailure(
+          .usage, "cannot read \(name): \(systemMessage(errno)); name one that can be read")
       }
     }
   }

@@ -14,6 +14,18 @@ enum Quantity {
     return "\(sign)\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
   }
 
+  /// To a hundredth of a cent, and what is less than ten of those to two digits: a price that is
+  /// not 0 never looks like it.
+  static func dollars(_ value: Double) -> String {
+    var decimals = 4
+    var least = 0.001
+    while value > 0, value < least, decimals < 8 {
+      decimals += 1
+      least /= 10
+    }
+    return fixed(value, decimals: decimals) + " USD"
+  }
+
   static func milliseconds(_ value: Double) -> String {
     value < 10_000
       ? fixed(value, decimals: value < 100 ? 1 : 0) + " ms"

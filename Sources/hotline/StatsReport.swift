@@ -100,5 +100,5 @@ struct StatsReport {
 }
 
 private func dollars(_ view: JSONView?) -> String {
-  view?.number.map { Quantity.fixed($0, decimals: 4) + " USD" } ?? "-"
+  view?.number.map { Quantity.dollars($0) } ?? "-"
 }

@@ -92,7 +92,7 @@ struct Top {
       if isStatus { outgoing.append(LocalLine.line { $0.member("type", "hotline.stats") }) }
     }
     guard received == .ended else { return }
-    throw CommandFailure(.unreachable, "hotlined at \(socket.path) has closed the connection")
+    throw socket.closedByDaemon
   }
 
   private mutating func cancel(_ request: OpenRequest) {

@@ -63,9 +63,7 @@ struct TopScreen {
     }
     if let day = stats?["days"]?.elements.last {
       parts.append("\(words(day["date"])): \(integer(day["requests"])) requests")
-      if let cost = day["cost_usd"]?.number {
-        parts.append("\(Quantity.fixed(cost, decimals: 4)) USD")
-      }
+      if let cost = day["cost_usd"]?.number { parts.append(Quantity.dollars(cost)) }
     }
     if let held = status["memory_bytes"]?.number { parts.append("\(Quantity.bytes(held)) held") }
     return [style.apply(.strong, cut(first)), cut(parts.joined(separator: "  "))]

@@ -11,6 +11,7 @@ struct WatchCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Time between two lines, 0.1 to 3600.", valueName: "seconds"))
   var every = 1.0
   @Flag(help: "Print a line for each request as it ends, too.") var requests = false
+  @Flag(help: "Print lines of JSON, as without it.") var json = false
 
   func validate() throws { try Self.check(every: every) }
 

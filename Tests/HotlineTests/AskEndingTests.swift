@@ -60,7 +60,8 @@ import Testing
       error: "hotline: upstream_auth: what happened; what to do\n"),
     Case(
       testDescription: "cancelled by another", lines: [Lines.done("cancelled")], status: 1,
-      error: "hotline: cancelled: the request was cancelled by somebody else\n"),
+      error: "hotline: cancelled: the request was cancelled by somebody else; ask again if that "
+        + "was a mistake\n"),
     Case(
       testDescription: "closed early", lines: [Lines.terminal("completed")], status: 75,
       error: "hotline: hotlined closed the connection before the answer was finished (no "

@@ -52,7 +52,7 @@ struct PluginTests {
     #expect(failed.end == .exited(1))
     #expect(failed.errors.contains("Error: The simulated model failed as ordered."), "\(failed)")
     let wrong = try llm(["-m", "hotline", "-o", "upstream", "x", "y"], environment, socket: socket)
-    #expect(wrong.errors.contains("no upstream of that name is configured"), "\(wrong)")
+    #expect(wrong.errors.contains("no upstream \"x\" is configured; there are: sim"), "\(wrong)")
     let lost = try llm(["-m", "hotline", "x"], environment, socket: rig.directory("nobody"))
     #expect(lost.end == .exited(1))
     #expect(lost.errors.contains("cannot reach hotlined at \(rig.directory("nobody"))"), "\(lost)")

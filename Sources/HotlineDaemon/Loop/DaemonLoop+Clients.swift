@@ -159,8 +159,9 @@ extension DaemonLoop: ClientHandlerDelegate {
     guard let upstream = upstreamIndex(of: request) else {
       let names = upstreams.filter { !$0.isRemoved }.map(\.configuration.name)
         .joined(separator: ", ")
+      let name = LogText.excerpt(request.options.upstream?.description ?? "", charactersMax: 64)
       let error = HotlineError(
-        .unknownUpstream, "no upstream of that name is configured; there are: \(names)",
+        .unknownUpstream, "no upstream \"\(name)\" is configured; there are: \(names)",
         origin: .client, param: "hotline.upstream")
       perform(broker.requestRefused(error, from: client.number))
       return
