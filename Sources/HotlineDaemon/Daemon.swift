@@ -27,6 +27,7 @@ package enum Daemon {
     ProcessLimits.forbidCoreDumps()
     let surroundings = Surroundings.process
     if options.doctor { return Doctor(options, surroundings).run() }
+    if options.upstreams { return UpstreamList.run(options, surroundings) }
     if options.storeKey { return KeyStore(options, surroundings).run() }
     do {
       let passed = try SocketActivation.take()
@@ -92,6 +93,19 @@ package enum Daemon {
   static func complain(_ text: String, status: Int32) -> Int32 {
     say(text)
     return status
+  }
+
+  /// Writes to standard output.
+  ///
+  /// - Returns: whether all of it was taken.
+  static func print(_ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
   }
 
   /// Writes to standard error; there is nobody left to tell if that fails.
@@ -228,9 +242,10 @@ extension UpstreamRuntime {
       var headers = try configuration.headers.map { header in
         try UpgradeHeader(header.name, header.value, isSecret: header.isSecret)
       }
-      if let key {
-        headers.append(try key.bearerHeader())
+      if let name = configuration.subprotocol {
+        headers.append(try UpgradeHeader("Sec-WebSocket-Protocol", name, isSecret: false))
       }
+      if let key { headers.append(try key.header(configuration.keyHeader)) }
       if let file = configuration.clientIdentity?.keyFile {
         try SecretSource.checkPrivate(file)
       }
@@ -248,7 +263,8 @@ extension UpstreamRuntime {
     }
     dialect = UpstreamDialect(
       envelope: configuration.envelope == .nested ? .nested : .flat,
-      forcesStoreFalse: configuration.storeFalse, defaultModel: defaults.model,
+      forcesStoreFalse: configuration.storeFalse,
+      defaultModel: configuration.takesModel ? defaults.model : nil,
       defaultInstructions: defaults.instructions,
       messageBytesMax: configuration.limits.messageBytesMax)
   }
@@ -273,11 +289,12 @@ extension UpstreamConfiguration.Header {
 
 extension Secret {
   /// The one header that carries it.
-  fileprivate func bearerHeader() throws -> UpgradeHeader {
+  fileprivate func header(_ header: UpstreamConfiguration.KeyHeader) throws -> UpgradeHeader {
     try withBytes { key in
       try key.withUnsafeBufferPointer { bytes in
         try UpgradeHeader(
-          "Authorization", prefix: "Bearer ", secret: UnsafeRawBufferPointer(bytes))
+          header.name, prefix: header == .bearer ? "Bearer " : "",
+          secret: UnsafeRawBufferPointer(bytes))
       }
     }
   }

@@ -16,13 +16,15 @@ struct ClientMessage: Decodable {
   let responseID: String?
   /// The lane that is to answer; what is no string is none that there could be.
   let streamID: String?
-  /// The first top-level member that has no place here, in alphabetical order.
+  /// The first member that has no place here, in alphabetical order.
   let foreignName: String?
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: MemberName.self)
     type = try container.decode(String.self, forKey: "type")
-    foreignName = container.allKeys.map(\.stringValue).filter(Self.foreignNames.contains).min()
+    let nested = try? container.nestedContainer(keyedBy: MemberName.self, forKey: "response")
+    foreignName = (container.allKeys + (nested?.allKeys ?? [])).map(\.stringValue)
+      .filter(Self.foreignNames.contains).min()
     streamID =
       container.contains("stream_id")
       ? (try? container.decode(String.self, forKey: "stream_id")) ?? "" : nil

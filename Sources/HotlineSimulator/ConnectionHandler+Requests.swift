@@ -96,16 +96,23 @@ extension ConnectionHandler {
       return ErrorEvent(
         code: "unknown_parameter", message: "Unknown parameter: response.", parameter: "response")
     case .nested, .flat, .both:
-      guard let nested = message.response, nested.store != false else { return nil }
+      guard let nested = message.response else { return nil }
+      if state.behaviour.isRealtime {
+        guard nested.store != nil else { return nil }
+        return ErrorEvent(
+          code: "unknown_parameter", message: "Unknown parameter: response.store.",
+          parameter: "response.store")
+      }
+      guard nested.store != false else { return nil }
       return ErrorEvent(
         code: "invalid_request", message: "store must be false.", parameter: "response.store")
     }
   }
 
-  /// Only the latest response of this very connection can be continued.
+  /// Only the latest response of this very connection, and what was stored, can be continued.
   private func continuationError(_ message: ClientMessage) -> ErrorEvent? {
     let id = (message.response ?? message.flat).previousResponseID
-    guard let id, id != latestResponseID else { return nil }
+    guard let id, id != latestResponseID, !state.isStored(id) else { return nil }
     return ErrorEvent(
       code: "previous_response_not_found",
       message: "Previous response with id '\(id.prefix(64))' not found.",
@@ -132,12 +139,15 @@ extension ConnectionHandler {
       model: parameters.model ?? "gpt-5.3-codex",
       previousResponseID: parameters.previousResponseID,
       inputTokens: parameters.text.utf8.count / 4 + 1,
-      formatType: parameters.wantsJSON ? "json_schema" : "text")
+      formatType: parameters.wantsJSON ? "json_schema" : "text",
+      isStored: parameters.store ?? !state.behaviour.isRealtime)
     let answer = AnswerText(
       answering: text, count: plan.deltas ?? state.behaviour.deltas, pieceBytes: plan.deltaBytes,
       isJSON: parameters.wantsJSON || calledFunction != nil)
     run = ResponseRun(
-      script: ResponseScript(object, number: suffix, output: output, answer: answer, plan: plan),
+      script: ResponseScript(
+        object, number: suffix, output: output, answer: answer, plan: plan,
+        isRealtime: state.behaviour.isRealtime),
       plan: plan, behaviour: state.behaviour)
     state.statistics.responses += 1
     state.responsesRunning += 1

@@ -46,6 +46,7 @@ extension ConnectionHandler {
     endRun()
     let id = run.script.object.id
     latestResponseID = canBeContinued ? id : nil
+    if canBeContinued, run.script.object.isStored { state.store(id) }
     closeIfPastAge()
   }
 

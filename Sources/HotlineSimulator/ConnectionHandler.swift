@@ -134,7 +134,8 @@ extension ConnectionHandler {
 
   func send(_ error: ErrorEvent) {
     state.statistics.errors += 1
-    send(text: error.json)
+    let isRealtime = state.behaviour.isRealtime
+    send(text: error.json(eventID: isRealtime ? "event_\(state.makeIDSuffix())" : nil))
   }
 
   func write(_ opcode: WebSocketOpcode, _ data: ByteBuffer, isFinal: Bool = true) {
@@ -241,11 +242,11 @@ extension ConnectionHandler {
 
 extension ConnectionHandler {
   private func greet() {
-    if behaviour.greets {
+    if behaviour.greets || behaviour.isRealtime {
       let suffix = state.makeIDSuffix()
       send(
         text: #"{"type":"session.created","event_id":"event_\#(suffix)","session":"#
-          + #"{"id":"sess_\#(suffix)","object":"realtime.session"}}"#)
+          + #"{"id":"sess_\#(suffix)","object":"realtime.session","type":"realtime"}}"#)
     }
     if let code = behaviour.errorAfterOpen {
       send(ErrorEvent(code: code, message: "Refused right after the upgrade, as ordered."))

@@ -60,6 +60,9 @@ enum ConnectionPipeline {
           if let terms = agreed.value {
             headers.add(name: "Sec-WebSocket-Extensions", value: terms.field)
           }
+          if let name = state.value.behaviour.subprotocol {
+            headers.add(name: "Sec-WebSocket-Protocol", value: name)
+          }
           answer = headers
         }
         let delay = TimeAmount(state.value.behaviour.upgradeDelay)

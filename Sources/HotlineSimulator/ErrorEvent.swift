@@ -1,4 +1,4 @@
-/// An `error` event in the shape of the Responses API over a WebSocket.
+/// An `error` event in the shape of the Responses API over a WebSocket, or of the Realtime API.
 struct ErrorEvent {
   /// Errors that say that the connection, not the request, is at its end.
   static let connectionCodes: Set<String> = [
@@ -10,9 +10,11 @@ struct ErrorEvent {
   let message: String
   var parameter: String?
 
-  var json: String {
+  /// - Parameter eventID: of the Realtime API, which says no status.
+  func json(eventID: String? = nil) -> String {
+    let first = eventID.map { #""event_id":"\#($0)""# } ?? #""status":\#(status)"#
     let kind = status < 500 ? "invalid_request_error" : "server_error"
-    return #"{"type":"error","status":\#(status),"error":{"type":"\#(kind)","#
+    return #"{"type":"error",\#(first),"error":{"type":"\#(kind)","#
       + #""code":\#(JSONText.quoted(code)),"message":\#(JSONText.quoted(message)),"#
       + #""param":\#(JSONText.quotedOrNull(parameter))}}"#
   }

@@ -16,6 +16,7 @@ struct ResponseObject {
   let previousResponseID: String?
   let inputTokens: Int
   let formatType: String
+  let isStored: Bool
 
   func json(status: String, outcome: Outcome = Outcome()) -> String {
     let completedAt = status == "completed" ? String(createdAt) : "null"
@@ -25,7 +26,7 @@ struct ResponseObject {
       + #""max_output_tokens":null,"model":\#(JSONText.quoted(model)),"#
       + #""output":[\#(outcome.output)],"parallel_tool_calls":true,"#
       + #""previous_response_id":\#(JSONText.quotedOrNull(previousResponseID)),"#
-      + #""reasoning":{"effort":null,"summary":null},"store":false,"temperature":1,"#
+      + #""reasoning":{"effort":null,"summary":null},"store":\#(isStored),"temperature":1,"#
       + #""text":{"format":{"type":"\#(formatType)"}},"tool_choice":"auto","tools":[],"top_p":1,"#
       + #""truncation":"disabled","usage":\#(outcome.usage),"user":null,"metadata":{}}"#
   }

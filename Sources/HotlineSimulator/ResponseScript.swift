@@ -1,4 +1,6 @@
 /// The events of one response, made one by one in the order in which the server sends them.
+///
+/// They are those of the Responses API, or of the Realtime API.
 struct ResponseScript {
   /// What the response consists of.
   enum Output: Equatable {
@@ -29,12 +31,14 @@ struct ResponseScript {
   private let answer: AnswerText
   private let itemID: String
   private let isLateAfterTerminal: Bool
+  private let isRealtime: Bool
   private var position = Position.created
   private var sequenceNumber = 0
   private var text = ""
 
   init(
-    _ object: ResponseObject, number: String, output: Output, answer: AnswerText, plan: FaultPlan
+    _ object: ResponseObject, number: String, output: Output, answer: AnswerText, plan: FaultPlan,
+    isRealtime: Bool = false
   ) {
     self.object = object
     self.output = output
@@ -42,6 +46,7 @@ struct ResponseScript {
     itemID = output == .message ? "msg_\(number)" : "fc_\(number)"
     ending = plan.ending
     isLateAfterTerminal = plan.isLateAfterTerminal
+    self.isRealtime = isRealtime
   }
 
   /// The number of the delta that comes next, nil if something else does.
@@ -56,10 +61,10 @@ struct ResponseScript {
   mutating func next() -> String? {
     switch position {
     case .created:
-      position = .inProgress
-      return event("response.created", #""response":\#(object.json(status: "in_progress"))"#)
+      position = isRealtime ? afterBeginning : .inProgress
+      return event("response.created", #""response":\#(response("in_progress"))"#)
     case .inProgress:
-      position = output == .nothing ? .terminal : .itemAdded
+      position = afterBeginning
       return event("response.in_progress", #""response":\#(object.json(status: "in_progress"))"#)
     case .itemAdded:
       position = output == .message ? .partAdded : firstDelta
@@ -67,7 +72,7 @@ struct ResponseScript {
         "response.output_item.added", #""output_index":0,"item":\#(item(status: "in_progress"))"#)
     case .partAdded:
       position = firstDelta
-      return event("response.content_part.added", #"\#(place),"part":\#(part)"#)
+      return event("response.content_part.added", #"\#(place),"part":\#(announcedPart)"#)
     case .delta(let index):
       return delta(index)
     case .textDone:
@@ -75,7 +80,7 @@ struct ResponseScript {
       return textDone()
     case .partDone:
       position = .itemDone
-      return event("response.content_part.done", #"\#(place),"part":\#(part)"#)
+      return event("response.content_part.done", #"\#(place),"part":\#(announcedPart)"#)
     case .itemDone:
       position = ending == .none ? .over : .terminal
       return event(
@@ -100,15 +105,53 @@ struct ResponseScript {
   /// Realtime's terminal event of a response that its client cancelled.
   mutating func cancel() -> String {
     position = .over
-    let details =
-      #""status_details":{"type":"cancelled","reason":"client_cancelled"},"usage":\#(usage)"#
-    let response = #"{"id":"\#(object.id)","object":"response","status":"cancelled",\#(details)}"#
+    let details = #"{"type":"cancelled","reason":"client_cancelled"}"#
+    let response = realtimeObject("cancelled", details: details, usage: usage)
     return event("response.done", #""response":\#(response)"#)
+  }
+
+  private var afterBeginning: Position { output == .nothing ? .terminal : .itemAdded }
+
+  private func response(_ status: String) -> String {
+    isRealtime ? realtimeObject(status) : object.json(status: status)
+  }
+
+  private func realtimeObject(
+    _ status: String, details: String = "null", output: String = "", usage: String = "null"
+  ) -> String {
+    #"{"id":"\#(object.id)","object":"realtime.response","status":"\#(status)","#
+      + #""status_details":\#(details),"output":[\#(output)],"usage":\#(usage)}"#
+  }
+
+  /// Whatever its ending, a response of the Realtime API ends with the same event.
+  private mutating func realtimeTerminal(_ status: String, _ reason: String?) -> String {
+    let code = #","error":{"type":"server_error","code":"server_error"}"#
+    let reason = #","reason":"\#(reason ?? "max_output_tokens")""#
+    let why = status == "failed" ? code : status == "incomplete" ? reason : ""
+    let response = realtimeObject(
+      status, details: #"{"type":"\#(status)"\#(why)}"#, output: outputJSON(status), usage: usage)
+    return event("response.done", #""response":\#(response)"#)
+  }
+
+  private func outputJSON(_ status: String) -> String {
+    output == .nothing ? "" : item(status: status == "failed" ? "incomplete" : status)
   }
 
   private var firstDelta: Position { answer.count > 0 ? .delta(0) : .textDone }
 
+  private var callID: String { "call_\(itemID.dropFirst(3))" }
+
+  private var callPlace: String {
+    let call = isRealtime ? #","call_id":"\#(callID)""# : ""
+    return #""item_id":"\#(itemID)","output_index":0\#(call)"#
+  }
+
   private var place: String { #""item_id":"\#(itemID)","output_index":0,"content_index":0"# }
+
+  /// What the events about a part call it is not what it is called in an item, in the Realtime API.
+  private var announcedPart: String {
+    isRealtime ? #"{"type":"text","text":\#(JSONText.quoted(text))}"# : part
+  }
 
   private var part: String {
     #"{"type":"output_text","text":\#(JSONText.quoted(text)),"annotations":[]}"#
@@ -116,6 +159,12 @@ struct ResponseScript {
 
   private mutating func event(_ type: String, _ members: String) -> String {
     defer { sequenceNumber += 1 }
+    if isRealtime {
+      let own = #""event_id":"event_\#(object.id.dropFirst(5))_\#(sequenceNumber)""#
+      let isWhole = ["response.created", "response.done"].contains(type)
+      let id = isWhole ? "" : #","response_id":"\#(object.id)""#
+      return #"{"type":"\#(type)",\#(own)\#(id),\#(members)}"#
+    }
     return #"{"type":"\#(type)",\#(members),"sequence_number":\#(sequenceNumber)}"#
   }
 
@@ -127,7 +176,7 @@ struct ResponseScript {
     guard output == .message else {
       return event(
         "response.function_call_arguments.delta",
-        #""item_id":"\#(itemID)","output_index":0,"delta":\#(JSONText.quoted(piece))"#)
+        #"\#(callPlace),"delta":\#(JSONText.quoted(piece))"#)
     }
     return event(
       "response.output_text.delta", #"\#(place),"delta":\#(JSONText.quoted(piece)),"logprobs":[]"#)
@@ -139,9 +188,7 @@ struct ResponseScript {
         "response.output_text.done", #"\#(place),"text":\#(JSONText.quoted(text)),"logprobs":[]"#)
     }
     let members = #""name":\#(JSONText.quoted(name)),"arguments":\#(JSONText.quoted(text))"#
-    return event(
-      "response.function_call_arguments.done",
-      #""item_id":"\#(itemID)","output_index":0,\#(members)"#)
+    return event("response.function_call_arguments.done", #"\#(callPlace),\#(members)"#)
   }
 
   private func item(status: String) -> String {
@@ -150,7 +197,7 @@ struct ResponseScript {
       let rest = #""role":"assistant","content":[\#(content)]"#
       return #"{"id":"\#(itemID)","type":"message","status":"\#(status)",\#(rest)}"#
     }
-    let call = #""call_id":"call_\#(itemID.dropFirst(3))","name":\#(JSONText.quoted(name))"#
+    let call = #""call_id":"\#(callID)","name":\#(JSONText.quoted(name))"#
     let arguments = #""arguments":\#(JSONText.quoted(text))"#
     return
       #"{"id":"\#(itemID)","type":"function_call","status":"\#(status)",\#(call),\#(arguments)}"#
@@ -166,8 +213,9 @@ struct ResponseScript {
 
   private mutating func terminal(_ ending: ResponseEnding, reason: String? = nil) -> String {
     let status = ending == .none ? "completed" : ending.rawValue
+    if isRealtime { return realtimeTerminal(status, reason) }
     let outcome = ResponseObject.Outcome(
-      output: output == .nothing ? "" : item(status: status == "failed" ? "incomplete" : status),
+      output: outputJSON(status),
       usage: usage,
       error: ending == .failed
         ? #"{"code":"server_error","message":"The simulated model failed as ordered."}"# : "null",

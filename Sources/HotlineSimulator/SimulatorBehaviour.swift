@@ -12,6 +12,15 @@ package struct SimulatorBehaviour: Sendable {
 
   /// The only key that is taken; nil takes any that is not empty.
   package var key: String?
+  /// The only header that the key is taken from; nil: `Authorization`, as a bearer token, or
+  /// `api-key`.
+  package var keyHeader: String?
+  /// Who shows a key is refused.
+  package var isKeyless = false
+  /// The sub-protocol that has to be offered.
+  package var subprotocol: String?
+  /// The Realtime API: a greeting, one terminal event for every ending, no `store`.
+  package var isRealtime = false
   package var envelope = Envelope.nested
   /// `stream_id` names a lane, and lanes run side by side; else it is refused.
   package var hasLanes = false
@@ -63,6 +72,10 @@ extension SimulatorBehaviour {
   package mutating func set(_ name: String, to value: String) throws {
     switch name {
     case "key": key = value == "none" ? nil : value
+    case "key-header": keyHeader = value == "none" ? nil : value.lowercased()
+    case "keyless": isKeyless = try Self.boolean(name, value)
+    case "subprotocol": subprotocol = value == "none" ? nil : value
+    case "realtime": isRealtime = try Self.boolean(name, value)
     case "envelope": envelope = try Self.envelope(value)
     case "lanes": hasLanes = try Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)

@@ -4,6 +4,8 @@ import NIOCore
 final class SimulatorState {
   /// Texts remembered for faults that happen once; beyond that a fault happens again.
   private static let onceMax = 65_536
+  /// Responses that are stored; beyond that all are forgotten.
+  private static let storedMax = 65_536
 
   let loop: any EventLoop
   let record: RequestRecord?
@@ -20,6 +22,8 @@ final class SimulatorState {
   }
   private var upgradesSeen = 0
   private var textsSeen: Set<String> = []
+  /// Responses that any connection may continue.
+  private var storedIDs: Set<String> = []
   private var idsMade = 0
   /// Sets the ids of this run apart from those of others.
   private let idPrefix = String(UInt64.random(in: .min ... .max), radix: 16)
@@ -44,6 +48,13 @@ final class SimulatorState {
     if textsSeen.count >= Self.onceMax { textsSeen.removeAll() }
     return textsSeen.insert(text).inserted
   }
+
+  func store(_ id: String) {
+    if storedIDs.count >= Self.storedMax { storedIDs.removeAll() }
+    storedIDs.insert(id)
+  }
+
+  func isStored(_ id: String) -> Bool { storedIDs.contains(id) }
 
   /// The status that refuses the next upgrade as ordered, nil if it may pass.
   func nextUpgradeStatus() -> Int? {

@@ -30,7 +30,22 @@ struct UpgradeRefusal: Equatable {
     guard path == "/v1/realtime" || path == "/v1/responses" else {
       return UpgradeRefusal(status: 404, code: "unknown_url", message: "Unknown path.")
     }
-    let given = key(head.headers)
+    if let name = behaviour.subprotocol, !offers(name, head.headers) {
+      return UpgradeRefusal(
+        status: 400, code: "subprotocol_required", message: "The sub-protocol is not offered.")
+    }
+    return keyReason(key(head.headers, behaviour.keyHeader), behaviour)
+  }
+
+  /// What is wrong with the key that was given, empty if none was.
+  private static func keyReason(
+    _ given: String, _ behaviour: SimulatorBehaviour
+  ) -> UpgradeRefusal? {
+    if behaviour.isKeyless {
+      guard !given.isEmpty else { return nil }
+      return UpgradeRefusal(
+        status: 400, code: "unexpected_key", message: "There are no keys here.")
+    }
     if !given.isEmpty, given == behaviour.key ?? given { return nil }
     let message = given.isEmpty ? "Missing API key." : "Incorrect API key provided"
     return UpgradeRefusal(
@@ -42,8 +57,13 @@ struct UpgradeRefusal: Equatable {
   static let notAnUpgrade = UpgradeRefusal(
     status: 426, code: "upgrade_required", message: "This path speaks WebSocket only.")
 
-  private static func key(_ headers: HTTPHeaders) -> String {
-    if let key = headers.first(name: "api-key") { return key }
+  private static func offers(_ name: String, _ headers: HTTPHeaders) -> Bool {
+    headers[canonicalForm: "sec-websocket-protocol"].contains { $0 == name }
+  }
+
+  private static func key(_ headers: HTTPHeaders, _ name: String?) -> String {
+    if let name, name != "authorization" { return headers.first(name: name) ?? "" }
+    if name == nil, let key = headers.first(name: "api-key") { return key }
     let words = headers.first(name: "authorization")?.split(separator: " ") ?? []
     guard words.count == 2, words[0].lowercased() == "bearer" else { return "" }
     return String(words[1])

@@ -20,6 +20,10 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "Appends a line to this file for each request received: connection and mark.")
   var record: String?
   @Option(help: "The only key taken; default: any that is not empty.") var key: String?
+  @Option(help: "The only header that the key is taken from.") var keyHeader: String?
+  @Flag(help: "Refuses who shows a key.") var keyless = false
+  @Option(help: "The sub-protocol that has to be offered.") var subprotocol: String?
+  @Flag(help: "Speaks as the Realtime API does.") var realtime = false
   @Option(help: "nested, flat or both.") var envelope: String?
   @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
@@ -86,7 +90,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
     configuration.directory = directory
     configuration.recordPath = record
     let values = [
-      "key": key, "envelope": envelope, "idle-close": idleClose, "age-close": ageClose,
+      "key": key, "key-header": keyHeader, "subprotocol": subprotocol, "envelope": envelope,
+      "idle-close": idleClose, "age-close": ageClose,
       "ping-every": pingEvery, "upgrade-status": upgradeStatus, "retry-after": retryAfter,
       "refuse-first": refuseFirst, "upgrade-delay-ms": upgradeDelayMs,
       "first-delta-ms": firstDeltaMs, "gap-ms": gapMs,
@@ -94,7 +99,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "close-after-open": closeAfterOpen, "compression": compression,
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
-      "echo-key": "\(echoKey)",
+      "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {
       try configuration.behaviour.set(name, to: value)

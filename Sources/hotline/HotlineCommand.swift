@@ -21,7 +21,7 @@ struct HotlineCommand: ParsableCommand {
       TopCommand.self, WatchCommand.self,
       TailCommand.self, ConfigCommand.self, CancelCommand.self,
       ReloadCommand.self, DrainCommand.self, KeyCommand.self, GetSocknameCommand.self,
-      CompletionsCommand.self, DoctorCommand.self,
+      CompletionsCommand.self, DoctorCommand.self, UpstreamsCommand.self,
     ])
 
   static func main() {

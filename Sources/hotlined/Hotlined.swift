@@ -36,7 +36,10 @@ struct Hotlined: ParsableCommand {
   @Flag(help: "Try every step to every upstream, say how it went, and exit: 0 if all is well.")
   var doctor = false
 
-  @Flag(help: "With --doctor: report as JSON.")
+  @Flag(help: "List the upstreams, where their keys are, and the presets, and exit.")
+  var upstreams = false
+
+  @Flag(help: "With --doctor or --upstreams: report as JSON.")
   var json = false
 
   @Flag(help: "Read an API key from the terminal or standard input, store it, and exit.")
@@ -53,14 +56,17 @@ struct Hotlined: ParsableCommand {
   var logFormat: String?
 
   func validate() throws {
-    if json, !doctor { throw ValidationError("--json goes with --doctor alone.") }
+    let ways = [doctor, checkConfig, storeKey, upstreams].count { $0 }
+    if json, !doctor, !upstreams {
+      throw ValidationError("--json goes with --doctor or --upstreams alone.")
+    }
     if upstream != nil, !storeKey {
       throw ValidationError("--upstream goes with --store-key alone.")
     }
-    if storeKey, doctor || checkConfig {
-      throw ValidationError("--store-key goes with neither --doctor nor --check-config.")
+    if ways > 1 {
+      throw ValidationError(
+        "--check-config, --doctor, --upstreams and --store-key exclude one another.")
     }
-    if doctor, checkConfig { throw ValidationError("--doctor does what --check-config does.") }
   }
 
   func run() throws {
@@ -76,6 +82,7 @@ struct Hotlined: ParsableCommand {
     options.upstream = upstream
     options.checkConfig = checkConfig
     options.doctor = doctor
+    options.upstreams = upstreams
     options.json = json
     let status = Daemon.run(options)
     if status != 0 { throw ExitCode(status) }

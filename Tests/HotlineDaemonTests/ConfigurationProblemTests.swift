@@ -25,7 +25,7 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
     BadDocument(
       "colour = 1",
       "colour: unknown key; known here: default_upstream, budget_usd_per_day, access_log, socket, "
-        + "queue, defaults, metrics, price, tag, upstream "
+        + "queue, defaults, metrics, route, price, tag, upstream "
         + "(line 1)"),
     BadDocument(
       """
@@ -53,7 +53,8 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
       "upstream.a: is the integer 1, but has to be a table, [upstream.a] (line 8)",
       "upstream.b: is an array, but has to be a table, [upstream.b] (line 9)",
       "upstream.c.store_false: is the string \"no\", but has to be true or false (line 11)",
-      "upstream.c.url: is an array, but has to be a string such as \"wss://HOST/PATH\" (line 12)"),
+      "upstream.c.url: is an array, but has to be a string such as "
+        + "\"wss://api.smartaipi.com/v1/realtime\" (line 12)"),
     BadDocument(
       "[queue]\nwait_timeout = \"5 s\"\nrequest_timeout = \"1m1h\"\n[socket]\nmemory_max = \"1MB\"",
       "queue.wait_timeout: \"5 s\" is no duration; whole numbers with h, m, s or ms, such as "
@@ -64,7 +65,9 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
         + "\"64MiB\", would do (line 5)"),
     BadDocument(
       "upstream.a = { connections_warm = 9, lanes = 17, envelope = \"round\", preset = \"x\" }",
-      "upstream.a.preset: \"x\" is not known; known are: \"smart-aipi\" (line 1)",
+      "upstream.a.preset: \"x\" is not known; known are: \"smart-aipi\", \"openai\", "
+        + "\"azure-openai\", \"xai\", \"vercel-ai-gateway\", \"openai-realtime\", "
+        + "\"local\" (line 1)",
       "upstream.a.envelope: \"round\" is not known; \"nested\" or \"flat\" would do (line 1)",
       "upstream.a.lanes: 17 is out of range; 1 to 16 would do (line 1)",
       "upstream.a.connections_warm: 9 is more than connections_max, 8; lower it or raise "
@@ -213,7 +216,7 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
     BadDocument(
       "a = \"\"\"\n[.a]\n[[[\n\"\"\"\n",
       "a: unknown key; known here: default_upstream, budget_usd_per_day, access_log, socket, "
-        + "queue, defaults, metrics, price, tag, upstream (line 1)"),
+        + "queue, defaults, metrics, route, price, tag, upstream (line 1)"),
     BadDocument(
       "[socket]\nclients_max = # later\n",
       "socket.clients_max: not valid TOML: a value is missing; give one, or remove the key (line 2)"

@@ -200,11 +200,13 @@ extension Simulation {
     guard let truth = requests[request], let asker = able.isEmpty ? nil : third.pick(able),
       let uid = clients[asker]?.uid
     else { return }
-    let isThere = truth.isOpen && clients[truth.client]?.open[truth.id] == request
     let expected: HotlineError.Code? =
-      uid != 1000 && uid != 0 ? .notAllowed : isThere ? nil : .unknownRequestID
-    // Another request may have the name by now.
-    guard isThere || clients[truth.client]?.open[truth.id] == nil else { return }
+      uid != 1000 && uid != 0 ? .notAllowed : truth.isOpen ? nil : .unknownRequestID
+    // Another request may have the name by now; the client itself may have left.
+    let isNameTaken = open.contains { number in
+      requests[number].map { $0.client == truth.client && $0.id == truth.id } ?? false
+    }
+    guard truth.isOpen || !isNameTaken else { return }
     if expected == nil { requests[request]?.isCancelledByAnother = true }
     var code: HotlineError.Code?
     let instant = instant

@@ -17,6 +17,35 @@ import Testing
     }
   }
 
+  @Test func theKeyIsTakenFromTheHeaderThatWasChosen() async throws {
+    try await withSimulator(["key": "k", "key-header": "api-key"]) { simulator in
+      func status(_ key: String?, _ headers: String...) throws -> Int {
+        try PlainWebSocket(port: simulator.port, key: key, headers: headers).status
+      }
+      #expect(try status("k") == 401)
+      #expect(try status(nil, "API-Key: k") == 101)
+      try await simulator.update { $0.keyHeader = "authorization" }
+      #expect(try status(nil, "API-Key: k") == 401)
+      #expect(try status("k") == 101)
+      try await simulator.update { $0.isKeyless = true }
+      #expect(try status("k") == 400)
+      #expect(try status(nil) == 101)
+    }
+  }
+
+  @Test func theSubprotocolHasToBeOffered() async throws {
+    try await withSimulator(["subprotocol": "openai-beta.responses.v1"]) { simulator in
+      let field = "Sec-WebSocket-Protocol: "
+      #expect(try PlainWebSocket(port: simulator.port).status == 400)
+      let other = try PlainWebSocket(port: simulator.port, headers: [field + "chat"])
+      #expect(other.status == 400)
+      let good = try PlainWebSocket(
+        port: simulator.port, headers: [field + "chat, openai-beta.responses.v1"])
+      #expect(good.status == 101)
+      #expect(good.head.contains(field + "openai-beta.responses.v1\r\n"))
+    }
+  }
+
   @Test func otherPathsAndPlainRequestsAreRefused() async throws {
     try await withSimulator { simulator in
       for (path, status) in [("/v1/responses", 101), ("/v1/realtime?a=b", 101), ("/v2", 404)] {

@@ -35,7 +35,7 @@ final class PlainWebSocket {
 
   init(
     port: Int, path: String = "/v1/realtime", key: String? = "sk-test", upgrades: Bool = true,
-    extensions: String? = nil
+    extensions: String? = nil, headers: [String] = []
   ) throws {
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
@@ -51,7 +51,8 @@ final class PlainWebSocket {
     setTimeout(milliseconds: Deadline.usualSeconds * 1000)
     write(
       Self.upgradeHead(
-        port: port, path: path, key: key, upgrades: upgrades, extensions: extensions))
+        port: port, path: path, key: key, upgrades: upgrades, extensions: extensions,
+        headers: headers))
     readHead()
   }
 
@@ -94,9 +95,10 @@ final class PlainWebSocket {
 
   /// The head of an upgrade.
   static func upgradeHead(
-    port: Int, path: String, key: String?, upgrades: Bool, extensions: String? = nil
+    port: Int, path: String, key: String?, upgrades: Bool, extensions: String? = nil,
+    headers: [String] = []
   ) -> [UInt8] {
-    var lines = ["GET \(path) HTTP/1.1", "Host: localhost:\(port)"]
+    var lines = ["GET \(path) HTTP/1.1", "Host: localhost:\(port)"] + headers
     if let key { lines.append("Authorization: Bearer \(key)") }
     if let extensions { lines.append("Sec-WebSocket-Extensions: \(extensions)") }
     if upgrades {

@@ -65,6 +65,10 @@ import Testing
     ("both", "no JSON", "invalid_json"),
     ("both", #"{"type":"response.create","request_id":"a","input":"Hi"}"#, "unknown_parameter"),
     ("both", #"{"type":"response.create","input":"[[fault: oops]]"}"#, "invalid_fault"),
+    (
+      "nested", #"{"type":"response.create","response":{"input":"","store":false,"stream":true}}"#,
+      "unknown_parameter"
+    ),
   ])
   func badRequestsAreRefused(envelope: String, message: String, expected: String) async throws {
     try await withSimulator(["envelope": envelope]) { simulator in

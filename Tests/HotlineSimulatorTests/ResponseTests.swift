@@ -125,6 +125,54 @@ import Testing
     }
   }
 
+  @Test func whatWasStoredCanBeContinuedAnywhere() async throws {
+    try await withSimulator(["envelope": "flat"]) { simulator in
+      func ask(_ members: String = "") throws -> String {
+        let socket = try PlainWebSocket(port: simulator.port)
+        socket.send(#"{"type":"response.create","input":"Hi"\#(members)}"#)
+        return socket.answer().messages.last ?? ""
+      }
+      func response(_ message: String) -> [String: Any] {
+        object(message)["response"] as? [String: Any] ?? [:]
+      }
+      let stored = response(try ask())
+      #expect(stored["store"] as? Bool == true)
+      let id = try #require(stored["id"] as? String)
+      #expect(type(of: try ask(#","previous_response_id":"\#(id)""#)) == "response.completed")
+      let unstored = response(try ask(#","store":false"#))
+      #expect(unstored["store"] as? Bool == false)
+      let gone = try #require(unstored["id"] as? String)
+      let answer = try ask(#","previous_response_id":"\#(gone)""#)
+      #expect(code(of: answer) == "previous_response_not_found")
+    }
+  }
+
+  @Test(arguments: [
+    ("", "completed"), ("[[fault: failed]]", "failed"), ("[[fault: incomplete]]", "incomplete"),
+  ])
+  func theRealtimeAPIHasOneTerminalEvent(fault: String, status: String) async throws {
+    try await withSimulator(["realtime": "true"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      #expect(type(of: socket.text()) == "session.created")
+      socket.send(#"{"type":"response.create","response":{"input":"Hi \#(fault)"}}"#)
+      let messages = socket.answer().messages
+      #expect(
+        messages.map(type(of:)) == [
+          "response.created", "response.output_item.added", "response.content_part.added",
+          "response.output_text.delta", "response.output_text.delta",
+          "response.output_text.done", "response.content_part.done", "response.output_item.done",
+          "response.done",
+        ])
+      #expect(Set(messages.compactMap { object($0)["event_id"] as? String }).count == 9)
+      let last = object(messages.last ?? "")["response"] as? [String: Any]
+      #expect(last?["status"] as? String == status)
+      socket.send(#"{"type":"response.create","response":{"input":"Hi","store":false}}"#)
+      let refused = socket.answer().messages.last
+      #expect(code(of: refused) == "unknown_parameter")
+      #expect(object(refused ?? "")["event_id"] is String)
+    }
+  }
+
   @Test func inputMayBeAStringAndTheLastUserMessageCounts() async throws {
     try await withSimulator { simulator in
       let socket = try PlainWebSocket(port: simulator.port)

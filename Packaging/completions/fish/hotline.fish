@@ -43,10 +43,11 @@ complete -c hotline -n __hotline_has_no_command -a reload -d "Read the configura
 complete -c hotline -n __hotline_has_no_command -a drain -d "Finish what is accepted, take no more"
 complete -c hotline -n __hotline_has_no_command -a key -d "Store the API key"
 complete -c hotline -n __hotline_has_no_command -a doctor -d "Find out what is wrong on the way"
+complete -c hotline -n __hotline_has_no_command -a upstreams -d "List the servers and the presets"
 complete -c hotline -n __hotline_has_no_command -a get-sockname -d "Print the socket's path"
 complete -c hotline -n __hotline_has_no_command -a completions -d "Print what this is for a shell"
 complete -c hotline -n __hotline_has_no_command -a help -d "Show what a command takes"
-complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats top watch tail config cancel reload drain key doctor get-sockname completions help"
+complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stats top watch tail config cancel reload drain key doctor upstreams get-sockname completions help"
 
 complete -c hotline -n "__hotline_command_is ask send ping status stats top watch tail config cancel reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"

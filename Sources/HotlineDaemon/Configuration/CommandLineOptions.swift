@@ -13,11 +13,13 @@ package struct CommandLineOptions: Hashable, Sendable {
   package var checkConfig = false
   /// `--doctor`: try every step to every upstream, say how it went, and end.
   package var doctor = false
+  /// `--upstreams`: say what requests may go to, and end.
+  package var upstreams = false
   /// `--store-key`: read a key and store it where it is looked for, and end.
   package var storeKey = false
   /// `--upstream NAME`: whose key that is; the default upstream's if nil.
   package var upstream: String?
-  /// `--json`: the doctor's report as JSON.
+  /// `--json`: the doctor's report, or the list of upstreams, as JSON.
   package var json = false
 
   package init() {}

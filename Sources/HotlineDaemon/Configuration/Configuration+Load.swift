@@ -20,6 +20,7 @@ extension Configuration {
     let budgets = reader.readBudgets()
     let monitoring = reader.readMonitoring()
     var (upstreams, defaultIndex) = reader.readUpstreams()
+    let routes = reader.readRoutes(to: upstreams)
     let socketPath = reader.socketPath(isPassed: socketIsPassed)
     if upstreams.indices.contains(defaultIndex) {
       reader.applyFlags(to: &upstreams[defaultIndex])
@@ -38,8 +39,7 @@ extension Configuration {
       socketPath: socketPath, service: service, monitoring: monitoring, limits: limits,
       defaults: defaults,
       prices: prices, budgets: budgets, upstreams: upstreams, defaultUpstream: defaultIndex,
-      logLevel: logLevel,
-      logFormat: logFormat, file: reader.file,
+      routes: routes, logLevel: logLevel, logFormat: logFormat, file: reader.file,
       origins: reader.origins)
   }
 }
@@ -100,11 +100,11 @@ extension ConfigurationReader {
     if path.isEmpty {
       problems.append(.init("--api-key-file", "is empty; name a file that holds the key alone"))
     }
-    if upstream.hasAuthorization, case .none = upstream.keyPolicy {
+    if upstream.hasKeyHeader, case .none = upstream.keyPolicy {
       problems.append(
         .init(
           "--api-key-file",
-          "upstream.\(upstream.name) sets the header Authorization itself; "
+          "upstream.\(upstream.name) sets the header \(upstream.keyHeader.name) itself; "
             + "leave out the one or the other"))
     }
     var places: [KeyPlace] = []
@@ -127,6 +127,10 @@ extension ConfigurationReader {
       places.append(
         .init(
           source: .environment("HOTLINE_API_KEY"), label: "$HOTLINE_API_KEY", isNamed: false))
+    }
+    if let variable = upstream.keyVariable {
+      places.append(
+        .init(source: .environment(variable), label: "$\(variable)", isNamed: false))
     }
     if let directory = surroundings.configurationDirectory {
       let path = directory + "/keys/\(upstream.name)"

@@ -55,8 +55,10 @@ package struct Configuration: Hashable, Sendable {
   package var budgets = Budgets()
   /// Never empty; in the order of their names.
   package var upstreams: [UpstreamConfiguration]
-  /// Index in ``upstreams`` of the one that requests go to which name none.
+  /// Index in ``upstreams`` of the one that requests go to which name none, and whose model has no
+  /// route.
   package var defaultUpstream: Int
+  package var routes = ModelRoutes()
   package var logLevel = Logger.Level.info
   package var logFormat = LogFormat.auto
   /// The file that was read, if there was one.
@@ -91,6 +93,21 @@ package struct UpstreamConfiguration: Hashable, Sendable {
     case off
   }
 
+  /// The header of the upgrade request that carries the key.
+  package enum KeyHeader: Hashable, Sendable {
+    /// `Authorization: Bearer KEY` (RFC 6750, 2.1)
+    case bearer
+    /// `NAME: KEY`
+    case named(String)
+
+    package var name: String {
+      switch self {
+      case .bearer: "Authorization"
+      case .named(let name): name
+      }
+    }
+  }
+
   /// A header of the upgrade request, beside the handshake's own.
   package struct Header: Hashable, Sendable {
     package var name: String
@@ -104,12 +121,21 @@ package struct UpstreamConfiguration: Hashable, Sendable {
 
   /// 1–64 characters of `[A-Za-z0-9_-]`.
   package var name: String
+  /// Name of the preset that it began with.
+  package var preset: String
   package var endpoint: UpstreamURL
   package var headers: [Header]
   package var envelope: Envelope
   /// `store` is sent as false and must not be asked for otherwise.
   package var storeFalse: Bool
   package var continuation: Continuation
+  package var keyHeader: KeyHeader
+  /// A variable that may hold the key.
+  package var keyVariable: String?
+  /// The sub-protocol that is asked for (RFC 6455, 1.9).
+  package var subprotocol: String?
+  /// The model of ``Configuration/RequestDefaults`` is filled in.
+  var takesModel: Bool
   /// PEM file of the certificate authorities to trust instead of the system's.
   package var caFile: String?
   /// PEM file of authorities to trust beside those.
@@ -140,12 +166,16 @@ package struct UpstreamConfiguration: Hashable, Sendable {
 
   init(name: String, preset: Preset) {
     self.name = name
+    self.preset = preset.name
     endpoint = preset.endpoint
     headers = preset.headers
     envelope = preset.envelope
     storeFalse = preset.storeFalse
     continuation = preset.continuation
+    keyHeader = preset.keyHeader
+    keyVariable = preset.keyVariable
+    takesModel = preset.takesModel
     limits = preset.limits
-    keyPolicy = .lookup([])
+    keyPolicy = preset.wantsKey ? .lookup([]) : .none
   }
 }

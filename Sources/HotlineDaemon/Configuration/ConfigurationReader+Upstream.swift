@@ -55,12 +55,14 @@ extension ConfigurationReader {
     var reader = reader(["upstream", name], table, Schema.upstreamKeys)
     let preset = preset(&reader)
     var upstream = UpstreamConfiguration(name: name, preset: preset)
-    if let text = reader.string("url", such: "wss://HOST/PATH") {
+    if let text = reader.string("url", such: preset.url) {
       do throws(UpstreamAddress.Invalid) {
         upstream.endpoint = try UpstreamURL(text)
       } catch {
         reader.reject("url", Self.described(text, error, isSecret: reader.shown("url", "").isEmpty))
       }
+    } else if preset.needsURL, !reader.rejected.contains("url") {
+      reader.reject("url", "is missing; with the preset \(preset.name) it is \"\(preset.url)\"")
     }
     if let headers = reader.subtable("headers") {
       upstream.headers = self.headers(headers, &reader)
@@ -72,6 +74,7 @@ extension ConfigurationReader {
     if let continuation = reader.choice("continuation", UpstreamConfiguration.Continuation.self) {
       upstream.continuation = continuation
     }
+    readHandshake(&reader, into: &upstream)
     readTLS(&reader, into: &upstream)
     readProxy(&reader, into: &upstream)
     if let compression = reader.choice("compression", UpstreamConfiguration.Compression.self) {
@@ -80,7 +83,7 @@ extension ConfigurationReader {
     reader.read(Schema.upstream, into: &upstream.limits)
     if let cancel = reader.choice("cancel", CancelPolicy.self) { upstream.limits.cancel = cancel }
     checkConnections(upstream.limits, &reader)
-    upstream.keyPolicy = keyPolicy(upstream, &reader)
+    upstream.keyPolicy = keyPolicy(upstream, &reader, wantsKey: preset.wantsKey)
     finish(reader)
     return upstream
   }
@@ -141,8 +144,38 @@ extension ConfigurationReader {
     return headers
   }
 
+  private func readHandshake(
+    _ reader: inout TableReader, into upstream: inout UpstreamConfiguration
+  ) {
+    if let name = reader.string("key_header", such: "api-key") {
+      if let problem = HeaderRules.problem(withName: name) {
+        reader.reject("key_header", problem)
+      } else {
+        upstream.keyHeader = name.lowercased() == "authorization" ? .bearer : .named(name)
+      }
+    }
+    if let name = reader.string("key_variable", such: "OPENAI_API_KEY") {
+      if Surroundings.isVariable(name) {
+        upstream.keyVariable = name
+      } else {
+        reader.reject(
+          "key_variable", "is no name of a variable; letters, digits and _ would do")
+      }
+    }
+    if let name = reader.string("subprotocol", such: "openai-beta.responses.v1") {
+      if HeaderRules.isToken(name) {
+        upstream.subprotocol = name
+      } else {
+        reader.reject(
+          "subprotocol",
+          "\(reader.shown("subprotocol", name))is no sub-protocol; letters, digits and "
+            + "!#$%&'*+-.^_`|~ would do (RFC 6455, 4.1)")
+      }
+    }
+  }
+
   private func keyPolicy(
-    _ upstream: UpstreamConfiguration, _ reader: inout TableReader
+    _ upstream: UpstreamConfiguration, _ reader: inout TableReader, wantsKey: Bool
   ) -> KeyPolicy {
     let file = path("api_key_file", &reader, such: "~/.config/hotline/keys/NAME")
     var wantsNone = false
@@ -157,9 +190,12 @@ extension ConfigurationReader {
         reader.reject("api_key", "\"none\" and api_key_file exclude each other; keep one of them")
       }
     }
-    if upstream.hasAuthorization, !wantsNone, !reader.rejected.contains("api_key") {
+    if !wantsKey, file == nil, !reader.isGiven("api_key"), !reader.isGiven("key_variable") {
+      return .none
+    }
+    if upstream.hasKeyHeader, !wantsNone, !reader.rejected.contains("api_key") {
       reader.reject(
-        "headers", under: ["Authorization"],
+        "headers", under: [upstream.keyHeader.name],
         "the key is sent in this header; set api_key = \"none\" to send this one instead")
     }
     if wantsNone { return .none }
@@ -174,9 +210,9 @@ extension ConfigurationReader {
 }
 
 extension UpstreamConfiguration {
-  /// The configuration sets this header itself.
-  var hasAuthorization: Bool {
-    headers.contains { $0.name.lowercased() == "authorization" }
+  /// The configuration sets the header itself that would carry the key.
+  var hasKeyHeader: Bool {
+    headers.contains { $0.name.lowercased() == keyHeader.name.lowercased() }
   }
 }
 
@@ -189,7 +225,7 @@ enum HeaderRules {
   ]
 
   static func problem(withName name: String) -> String? {
-    guard 1...128 ~= name.utf8.count, name.utf8.allSatisfy(isTokenCharacter) else {
+    guard isToken(name) else {
       return "is no header name; letters, digits and !#$%&'*+-.^_`|~ would do (RFC 9110, 5.6.2)"
     }
     let lower = name.lowercased()
@@ -197,6 +233,11 @@ enum HeaderRules {
       return "is set by the WebSocket handshake itself; leave it out"
     }
     return nil
+  }
+
+  /// RFC 9110, 5.6.2, and not overlong.
+  static func isToken(_ text: String) -> Bool {
+    1...128 ~= text.utf8.count && text.utf8.allSatisfy(isTokenCharacter)
   }
 
   static func problem(withValue value: String) -> String? {

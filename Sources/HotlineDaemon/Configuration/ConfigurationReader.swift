@@ -18,6 +18,7 @@ struct ConfigurationReader {
   private(set) var queueTable: TOMLTable?
   private(set) var defaultsTable: TOMLTable?
   private(set) var metricsTable: TOMLTable?
+  private(set) var routeTable: TOMLTable?
   private(set) var priceTable: TOMLTable?
   private(set) var tagTable: TOMLTable?
   private(set) var upstreamTable: TOMLTable?
@@ -52,6 +53,7 @@ struct ConfigurationReader {
     queueTable = root.subtable("queue")
     defaultsTable = root.subtable("defaults")
     metricsTable = root.subtable("metrics")
+    routeTable = root.subtable("route")
     priceTable = root.subtable("price")
     tagTable = root.subtable("tag")
     upstreamTable = root.subtable("upstream")

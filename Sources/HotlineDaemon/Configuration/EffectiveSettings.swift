@@ -42,6 +42,9 @@ struct EffectiveSettings {
     add("metrics.socket", .init(configuration.monitoring.metricsSocket))
     add("metrics.listen", .init(configuration.monitoring.metricsAddress?.description))
     add("access_log", .init(configuration.monitoring.accessLog?.name))
+    for route in configuration.routes.all {
+      add(Showable.path(["route", route.pattern]), .text(route.upstream))
+    }
     addPrices()
     for upstream in upstreams { add(upstream) }
     add("log_level", .text(configuration.logLevel.rawValue))
@@ -84,10 +87,14 @@ struct EffectiveSettings {
 
   private mutating func add(_ upstream: UpstreamConfiguration) {
     let path = "upstream.\(upstream.name)"
+    add("\(path).preset", .text(upstream.preset))
     add("\(path).url", .text(upstream.endpoint.displayed))
     add("\(path).api_key", .init(upstream.keyPolicy == .none ? "none" : nil))
     add("\(path).api_key_file", .init(upstream.namedKeyFile))
+    add("\(path).key_header", .text(upstream.keyHeader.name))
+    add("\(path).key_variable", .init(upstream.keyVariable))
     add("\(path).headers", .masked(upstream.headers.map(\.name)))
+    add("\(path).subprotocol", .init(upstream.subprotocol))
     add("\(path).envelope", .text(upstream.envelope.rawValue))
     add("\(path).store_false", .boolean(upstream.storeFalse))
     add("\(path).continuation", .text(upstream.continuation.rawValue))

@@ -71,6 +71,7 @@ package struct UpstreamKeys: Sendable {
       ways.append("the systemd credential hotline-api-key")
       ways.append("$HOTLINE_API_KEY")
     }
+    if let variable = upstream.keyVariable { ways.append("$\(variable)") }
     if let place = places.last, case .file(let path) = place.source {
       ways.append("the file \(path)")
     }

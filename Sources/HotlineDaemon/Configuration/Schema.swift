@@ -58,7 +58,9 @@ enum Schema {
     .init("event_bytes_max", .bytes(\.eventBytesMax, kibibyte...gibibyte)),
   ]
 
-  static let tables = ["socket", "queue", "defaults", "metrics", "price", "tag", "upstream"]
+  static let tables = [
+    "socket", "queue", "defaults", "metrics", "route", "price", "tag", "upstream",
+  ]
   static let rootKeys = ["default_upstream", "budget_usd_per_day", "access_log"] + tables
   static let socketKeys =
     ["path", "allowed_uids", "allowed_gids"] + socket.map(\.key) + service.map(\.key)
@@ -69,7 +71,8 @@ enum Schema {
   static let tagKeys = ["budget_usd_per_day"]
   static let upstreamKeys =
     [
-      "preset", "url", "api_key_file", "api_key", "headers", "envelope", "ca_file",
+      "preset", "url", "api_key_file", "api_key", "key_header", "key_variable", "headers",
+      "subprotocol", "envelope", "ca_file",
       "continuation", "store_false", "cancel", "ca_file_extra", "client_certificate", "client_key",
       "pin_sha256", "tls_min", "proxy", "compression",
     ] + upstream.map(\.key)
@@ -83,7 +86,7 @@ enum Schema {
   static let modelCharacters = 1...256
   static let instructionsCharacters = 1...262_144
   static let headersMax = 64
-  /// Models with a price, and labels with a budget.
+  /// Models with a price or a route, and labels with a budget.
   static let namedTablesMax = 256
   static let usdPerMillionMax = 1e6
   static let budgetMax = 1e9
@@ -100,7 +103,7 @@ enum Schema {
     case 2 where path[0] == "queue": queueKeys.contains(path[1])
     case 2 where path[0] == "defaults": defaultsKeys.contains(path[1])
     case 2 where path[0] == "metrics": metricsKeys.contains(path[1])
-    case 2: ["price", "tag", "upstream"].contains(path[0])
+    case 2: ["price", "route", "tag", "upstream"].contains(path[0])
     case 3 where path[0] == "price": priceKeys.contains(path[2])
     case 3 where path[0] == "tag": tagKeys.contains(path[2])
     case 3: path[0] == "upstream" && upstreamKeys.contains(path[2])

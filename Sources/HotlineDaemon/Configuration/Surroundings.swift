@@ -53,6 +53,20 @@ package struct Surroundings: Sendable {
     return String(cString: directory)
   }
 
+  /// Whether a text may name a variable (POSIX.1-2024, XBD 8.1).
+  static func isVariable(_ name: String) -> Bool {
+    let bytes = name.utf8
+    guard 1...128 ~= bytes.count, let first = bytes.first, !(0x30...0x39 ~= first) else {
+      return false
+    }
+    return bytes.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x5F, 0x61...0x7A: true
+      default: false
+      }
+    }
+  }
+
   /// A variable that is set and not empty.
   func variable(_ name: String) -> String? {
     environment[name].flatMap { $0.isEmpty ? nil : $0 }

@@ -1,5 +1,4 @@
 import Dispatch
-import Glibc
 import HotlineCore
 import HotlineSystem
 import HotlineTransport
@@ -28,14 +27,8 @@ struct Doctor {
   /// - Returns: the exit status, 0 if all is well.
   func run() -> Int32 {
     let report = examine()
-    let bytes = options.json ? report.json : Array(report.text.utf8)
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      guard count > 0 else { return Daemon.ExitStatus.failure }
-      rest = rest.dropFirst(count)
-    }
-    return report.isGood ? Daemon.ExitStatus.success : Daemon.ExitStatus.failure
+    let isPrinted = Daemon.print(options.json ? report.json : Array(report.text.utf8))
+    return report.isGood && isPrinted ? Daemon.ExitStatus.success : Daemon.ExitStatus.failure
   }
 
   func examine() -> DoctorReport {

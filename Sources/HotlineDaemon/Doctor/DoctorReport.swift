@@ -130,7 +130,7 @@ struct DoctorReport: Hashable, Sendable {
 }
 
 extension String {
-  fileprivate func padded(to count: Int) -> String {
+  func padded(to count: Int) -> String {
     self + String(repeating: " ", count: max(1, count - self.count))
   }
 }

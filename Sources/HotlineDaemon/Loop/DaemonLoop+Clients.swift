@@ -188,8 +188,12 @@ extension DaemonLoop: ClientHandlerDelegate {
   }
 
   private func upstreamIndex(of request: ClientRequest) -> UpstreamIndex? {
-    guard let name = request.options.upstream else { return defaultUpstream }
-    return upstreamsByName[name]
+    if let name = request.options.upstream { return upstreamsByName[name] }
+    let model = request.model ?? configuration.defaults.model.map { ByteString($0.utf8) }
+    guard let model, let name = configuration.routes.upstream(for: model) else {
+      return defaultUpstream
+    }
+    return upstreamsByName[ByteString(name.utf8)]
   }
 }
 
