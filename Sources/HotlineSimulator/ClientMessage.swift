@@ -53,7 +53,8 @@ struct ResponseParameters: Decodable {
   /// The first function among the tools.
   var functionName: String?
   var toolOutputs = ToolOutputs()
-  var wantsJSON = false
+  /// The schema that the answer is to follow, by its name.
+  var schemaName: String?
 
   init() {}
 
@@ -69,7 +70,9 @@ struct ResponseParameters: Decodable {
     let tools = try container.decodeIfPresent([Tool].self, forKey: "tools") ?? []
     functionName = tools.lazy.filter { $0.type == "function" }.compactMap(\.name).first
     let settings = try container.decodeIfPresent(TextSettings.self, forKey: "text")
-    wantsJSON = settings?.format?.type == "json_schema"
+    if let format = settings?.format, format.type == "json_schema" {
+      schemaName = format.name ?? "schema"
+    }
   }
 }
 
@@ -118,6 +121,7 @@ private struct Tool: Decodable {
 private struct TextSettings: Decodable {
   struct Format: Decodable {
     let type: String?
+    let name: String?
   }
   let format: Format?
 }

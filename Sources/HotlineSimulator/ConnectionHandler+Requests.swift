@@ -139,11 +139,11 @@ extension ConnectionHandler {
       model: parameters.model ?? "gpt-5.3-codex",
       previousResponseID: parameters.previousResponseID,
       inputTokens: parameters.text.utf8.count / 4 + 1,
-      formatType: parameters.wantsJSON ? "json_schema" : "text",
+      schemaName: parameters.schemaName,
       isStored: parameters.store ?? !state.behaviour.isRealtime)
     let answer = AnswerText(
       answering: text, count: plan.deltas ?? state.behaviour.deltas, pieceBytes: plan.deltaBytes,
-      isJSON: parameters.wantsJSON || calledFunction != nil)
+      isJSON: parameters.schemaName != nil || calledFunction != nil)
     run = ResponseRun(
       script: ResponseScript(
         object, number: suffix, output: output, answer: answer, plan: plan,

@@ -15,8 +15,15 @@ struct ResponseObject {
   let model: String
   let previousResponseID: String?
   let inputTokens: Int
-  let formatType: String
+  /// Of structured output.
+  let schemaName: String?
   let isStored: Bool
+
+  /// What the schema says is not repeated.
+  private var format: String {
+    guard let schemaName else { return #"{"type":"text"}"# }
+    return #"{"type":"json_schema","name":\#(JSONText.quoted(schemaName)),"schema":{}}"#
+  }
 
   func json(status: String, outcome: Outcome = Outcome()) -> String {
     let completedAt = status == "completed" ? String(createdAt) : "null"
@@ -27,7 +34,7 @@ struct ResponseObject {
       + #""output":[\#(outcome.output)],"parallel_tool_calls":true,"#
       + #""previous_response_id":\#(JSONText.quotedOrNull(previousResponseID)),"#
       + #""reasoning":{"effort":null,"summary":null},"store":\#(isStored),"temperature":1,"#
-      + #""text":{"format":{"type":"\#(formatType)"}},"tool_choice":"auto","tools":[],"top_p":1,"#
+      + #""text":{"format":\#(format)},"tool_choice":"auto","tools":[],"top_p":1,"#
       + #""truncation":"disabled","usage":\#(outcome.usage),"user":null,"metadata":{}}"#
   }
 }

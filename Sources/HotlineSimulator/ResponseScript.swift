@@ -154,8 +154,11 @@ struct ResponseScript {
   }
 
   private var part: String {
-    #"{"type":"output_text","text":\#(JSONText.quoted(text)),"annotations":[]}"#
+    let annotations = isRealtime ? "" : #","annotations":[]"#
+    return #"{"type":"output_text","text":\#(JSONText.quoted(text))\#(annotations)}"#
   }
+
+  private var logprobs: String { isRealtime ? "" : #","logprobs":[]"# }
 
   private mutating func event(_ type: String, _ members: String) -> String {
     defer { sequenceNumber += 1 }
@@ -179,16 +182,18 @@ struct ResponseScript {
         #"\#(callPlace),"delta":\#(JSONText.quoted(piece))"#)
     }
     return event(
-      "response.output_text.delta", #"\#(place),"delta":\#(JSONText.quoted(piece)),"logprobs":[]"#)
+      "response.output_text.delta", #"\#(place),"delta":\#(JSONText.quoted(piece))\#(logprobs)"#)
   }
 
   private mutating func textDone() -> String {
     guard case .functionCall(let name) = output else {
       return event(
-        "response.output_text.done", #"\#(place),"text":\#(JSONText.quoted(text)),"logprobs":[]"#)
+        "response.output_text.done", #"\#(place),"text":\#(JSONText.quoted(text))\#(logprobs)"#)
     }
-    let members = #""name":\#(JSONText.quoted(name)),"arguments":\#(JSONText.quoted(text))"#
-    return event("response.function_call_arguments.done", #"\#(callPlace),\#(members)"#)
+    let called = isRealtime ? #","name":\#(JSONText.quoted(name))"# : ""
+    return event(
+      "response.function_call_arguments.done",
+      #"\#(callPlace)\#(called),"arguments":\#(JSONText.quoted(text))"#)
   }
 
   private func item(status: String) -> String {
@@ -206,7 +211,13 @@ struct ResponseScript {
   private var usage: String {
     let input = object.inputTokens
     let cached = object.previousResponseID == nil ? 0 : input
-    return #"{"input_tokens":\#(input),"input_tokens_details":{"cached_tokens":\#(cached)},"#
+    let details = #""cached_tokens":\#(cached)"#
+    if isRealtime {
+      return #"{"input_tokens":\#(input),"input_token_details":{\#(details)},"#
+        + #""output_tokens":\#(deltasMade),"total_tokens":\#(input + deltasMade)}"#
+    }
+    return #"{"input_tokens":\#(input),"#
+      + #""input_tokens_details":{\#(details),"cache_write_tokens":0},"#
       + #""output_tokens":\#(deltasMade),"output_tokens_details":{"reasoning_tokens":0},"#
       + #""total_tokens":\#(input + deltasMade)}"#
   }

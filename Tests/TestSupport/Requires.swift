@@ -18,13 +18,22 @@ package enum Requires {
       "$HOTLINE_VENV names no Python virtual environment (contrib/test makes it)")
   }
 
+  /// For tests with OpenAI's SDK, which is in the same environment.
+  package static var pythonOpenAI: ConditionTrait {
+    let find = "import importlib.util as u, sys; sys.exit(u.find_spec('openai') is None)"
+    return .enabled(
+      if: isCI || pythonPath.map { succeeds([$0, "-c", find]) } ?? false,
+      "$HOTLINE_VENV names no Python virtual environment with openai (contrib/test makes it)")
+  }
+
   /// For tests with a part of a tool that may be missing, shown to be there by this command.
   package static func part(_ what: String, shownBy command: String...) -> ConditionTrait {
     .enabled(if: isCI || succeeds(command), "\(what) is missing")
   }
 
   private static func succeeds(_ command: [String]) -> Bool {
-    guard let tool = path(ofTool: command[0]) else { return false }
+    let isPath = command[0].hasPrefix("/")
+    guard let tool = isPath ? command[0] : path(ofTool: command[0]) else { return false }
     let ran = try? ChildProcess.run(tool, Array(command.dropFirst()))
     return ran?.end == .exited(0)
   }
