@@ -6,6 +6,9 @@ extension Broker {
   /// Puts waiting requests on free lanes, those first that need just that lane.
   mutating func dispatch(_ index: Int, at now: MonotonicInstant) -> [Action] {
     var actions: [Action] = []
+    guard upstreams[index].waitingCount > 0, upstreams[index].heldUntil(at: now) == nil else {
+      return []
+    }
     while true {
       if upstreams[index].attachedCount > 0 {
         for brief in upstreams[index].pool.connections.briefs where brief.isAwaited {

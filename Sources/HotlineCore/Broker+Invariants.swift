@@ -11,6 +11,7 @@ extension Broker {
       for connection in upstream.pool.connections.all {
         failures += laneFailures(of: connection)
       }
+      guard upstream.heldUntil(at: now) == nil else { continue }
       if upstream.queue.hasNew, upstream.pool.bestFreeConnection(at: now) != nil {
         failures.append("a request waits while a connection is free")
       }
@@ -21,7 +22,7 @@ extension Broker {
       }
     }
     for request in requests.values {
-      if let failure = failure(of: request) {
+      if let failure = failure(of: request, at: now) {
         failures.append("request \(request.number.rawValue) \(failure)")
       }
     }
@@ -85,7 +86,7 @@ extension Broker {
     }
   }
 
-  private func failure(of request: Request) -> String? {
+  private func failure(of request: Request, at now: MonotonicInstant) -> String? {
     guard let due = deadlines.nextDeadline, due <= request.nextDeadline else {
       return "has no deadline"
     }
@@ -102,14 +103,16 @@ extension Broker {
       let maker = upstream.pool.connections[number]
       guard let maker, maker.continues(on: lane), maker.lanes[lane].bound.contains(request.number)
       else { return "waits for a lane that does not know of it" }
-      return maker.canContinue(on: lane) ? "waits for a lane that is idle" : nil
+      let mayWait = !maker.canContinue(on: lane) || upstream.heldUntil(at: now) != nil
+      return mayWait ? nil : "waits for a lane that is idle"
     case .pinned(let number, _):
       let preferred = upstream.pool.connections[number]
       guard let preferred, preferred.isReady, preferred.pinned.contains(request.number) else {
         return "waits for a connection that does not know of it"
       }
       let mayWait =
-        preferred.freeLane == nil || (preferred.hasServedPinned && !upstream.queue.isEmpty)
+        preferred.freeLane == nil || upstream.heldUntil(at: now) != nil
+        || (preferred.hasServedPinned && !upstream.queue.isEmpty)
       return mayWait ? nil : "waits for a connection that is free"
     case .running(let connection, let lane):
       return running(on: connection, lane: lane, of: request) == nil ? "runs nowhere" : nil

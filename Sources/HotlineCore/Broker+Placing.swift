@@ -97,6 +97,7 @@ extension Broker {
     let uid = clients[client]?.uid ?? ownerUID
     let upstream = upstreams[spec.upstream.rawValue]
     guard upstream.pool.refusal == nil else { return false }
+    if upstream.heldUntil(at: now) != nil { return true }
     if let key = spec.conversationKey(of: uid), upstream.orders[key] != nil { return true }
     switch destination(of: spec, from: client, uid: uid, at: now) {
     case .lost: return false

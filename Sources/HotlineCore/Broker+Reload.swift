@@ -43,6 +43,7 @@ extension Broker {
   ) -> [Action] {
     let old = upstreams[index].pool.settings
     upstreams[index].pool.reload(reload)
+    upstreams[index].rateLimits = RateLimits()
     upstreams[index].queue.interactiveWeight = limits.interactiveWeight
     upstreams[index].affinity.limit(to: limits.affinityEntriesMax)
     let isRenewed =

@@ -60,6 +60,7 @@ package struct Broker: Sendable {
     var patient: [RequestNumber] = []
     /// When a connection was lost last from which something came back.
     var lostAt: MonotonicInstant?
+    var rateLimits = RateLimits()
   }
 
   package internal(set) var limits: Limits
@@ -171,8 +172,11 @@ package struct Broker: Sendable {
     #endif
     var next = deadlines.nextDeadline
     for upstream in upstreams {
-      let candidate = upstream.pool.nextDeadline(waiting: upstream.queue.count, at: now)
+      let waiting = upstream.waitingForConnections(at: now)
+      let candidate = upstream.pool.nextDeadline(waiting: waiting, at: now)
       if let candidate { next = min(next ?? candidate, candidate) }
+      guard upstream.waitingCount > 0, let until = upstream.heldUntil(at: now) else { continue }
+      next = min(next ?? until, until)
     }
     if case .terminating(let until) = phase { next = min(next ?? until, until) }
     return next
@@ -207,7 +211,7 @@ package struct Broker: Sendable {
       return []
     }
     if now >= request.waitDeadline {
-      return end(number, .error, with: queueTimeoutError(of: request), at: now)
+      return end(number, .error, with: queueTimeoutError(of: request, at: now), at: now)
     }
     var actions: [Action] = []
     if let noticeAt = request.noticeAt, now >= noticeAt {
@@ -229,9 +233,11 @@ package struct Broker: Sendable {
   private func queuedReason(of request: Request, at now: MonotonicInstant) -> QueuedReason {
     switch request.state {
     case .ordered: return .order
-    case .bound, .pinned, .running: return .busy
-    case .queued: break
+    case .bound, .pinned, .queued:
+      if upstreams[request.spec.upstream.rawValue].heldUntil(at: now) != nil { return .rateLimit }
+    case .running: break
     }
+    guard case .queued = request.state else { return .busy }
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .namesAnotherReason { return .connecting }
     #endif
@@ -259,8 +265,17 @@ package struct Broker: Sendable {
     return HotlineError(.timeout, detail, sent: sent(of: request), isRetryable: true)
   }
 
-  private func queueTimeoutError(of request: Request) -> HotlineError {
+  private func queueTimeoutError(of request: Request, at now: MonotonicInstant) -> HotlineError {
     let waited = request.waitingSince.duration(to: request.waitDeadline).inWords
+    if request.state != .ordered,
+      let until = upstreams[request.spec.upstream.rawValue].heldUntil(at: now)
+    {
+      return HotlineError(
+        .queueTimeout,
+        "the server's rate limit is used up, for another \(now.duration(to: until).inWords) after "
+          + "\(waited) of waiting; raise queue_timeout_ms, or set rate_limits = \"send\"",
+        sent: request.sentBefore, isRetryable: true)
+    }
     let prefix: String
     let remedy: String
     switch request.state {
@@ -295,7 +310,7 @@ package struct Broker: Sendable {
     var actions = failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)
-    let waiting = upstreams[index].queue.count
+    let waiting = upstreams[index].waitingForConnections(at: now)
     let balance = upstreams[index].pool.balance(
       waiting: waiting, next: &nextConnection, at: now)
     guard !balance.isEmpty else { return actions }

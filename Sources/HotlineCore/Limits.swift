@@ -38,6 +38,14 @@ package enum CancelPolicy: String, Hashable, Sendable, CaseIterable {
   case drain
 }
 
+/// What becomes of requests while one of the server's rate limits is used up.
+package enum RateLimitPolicy: String, Hashable, Sendable, CaseIterable {
+  /// They wait until it is whole again.
+  case wait
+  /// They are sent, for the server to judge.
+  case send
+}
+
 /// What one upstream may use; the defaults are those of the Smart AIPI preset.
 package struct UpstreamLimits: Hashable, Sendable {
   /// Connections kept ready and idle.
@@ -73,6 +81,7 @@ package struct UpstreamLimits: Hashable, Sendable {
   package var abandonedTimeout: Duration = .seconds(60)
   /// What becomes of a connection whose response nobody wants any more.
   package var cancel: CancelPolicy = .drop
+  package var rateLimits: RateLimitPolicy = .wait
   /// Bytes of one message to the server.
   package var messageBytesMax = 15 << 20
   /// Bytes of one message from the server.

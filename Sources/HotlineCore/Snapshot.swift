@@ -33,6 +33,8 @@ package struct Snapshot: Hashable, Sendable {
     package var state: State
     package var lastFailure: ConnectionFailure?
     package var waiting: Int
+    /// What its server said of them last.
+    package var rateLimits: [RateLimit]
     package var connections: [Connection]
 
     /// Connections of a state.
@@ -54,6 +56,7 @@ extension Broker {
         Snapshot.Upstream(
           index: upstream.pool.index, state: upstream.pool.shownState,
           lastFailure: upstream.pool.lastFailure, waiting: upstream.waitingCount,
+          rateLimits: upstream.rateLimits.known(at: now),
           connections: upstream.pool.connections.all.map { $0.snapshot(at: now) })
       },
       openRequests: clients.mapValues(\.open.count))

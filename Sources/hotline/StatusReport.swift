@@ -89,8 +89,25 @@ struct UpstreamReport {
     list.append("requests", "\(integer(upstream["waiting"])) waiting")
     list.append("TLS", upstream["tls"].map(handshakes))
     list.append("compression", upstream["saved_bytes"]?.number.flatMap(saved))
+    for limit in upstream["rate_limits"]?.elements ?? [] {
+      list.append("rate limit", rateLimit(limit))
+    }
     list.append("last error", upstream["last_error"]?.string)
     return list.text(columns: StatusReport.columns, style)
+  }
+
+  private func rateLimit(_ limit: JSONView) -> String {
+    var parts: [String] = []
+    if let remaining = limit["remaining"]?.integer {
+      parts.append("\(remaining)" + (limit["limit"]?.integer.map { " of \($0)" } ?? "") + " left")
+    }
+    if let percent = limit["used_percent"]?.number {
+      parts.append("\(Quantity.fixed(percent, decimals: 0)) % used")
+    }
+    if let seconds = limit["reset_s"]?.number {
+      parts.append("whole again in \(Quantity.shortSeconds(seconds))")
+    }
+    return words(limit["name"]) + ": " + parts.joined(separator: ", ")
   }
 
   /// Nothing where none is at work; messages that do not compress cost some bytes.

@@ -202,6 +202,11 @@ struct BrokerFixture {
   }
 
   @discardableResult
+  mutating func rateLimits(_ limits: RateLimit..., at instant: Int? = nil) -> [Action] {
+    step(instant) { broker, now in broker.rateLimitsSaid(limits, by: 0, at: now) }
+  }
+
+  @discardableResult
   mutating func networkChanged(at instant: Int? = nil) -> [Action] {
     step(instant) { broker, now in broker.networkChanged(at: now) }
   }

@@ -145,7 +145,7 @@ struct Edge: Equatable {
     case connectionsWarm, connectionsMax, lanes, dialsMax, pingInterval, pongTimeout, probeTimeout
     case idleLimit, ageLimit, ageMargin, shrinkAfter, patience, circuitAfter, abandonedTimeout
     /// Judged where sockets are read and written; and what is no limit.
-    case connectTimeout, messageBytesMax, eventBytesMax, cancel
+    case connectTimeout, messageBytesMax, eventBytesMax, cancel, rateLimits
   }
 
   @Test func everyLimitHasARow() {
@@ -171,7 +171,7 @@ struct Edge: Equatable {
       case .patience: patience
       case .circuitAfter: circuit
       case .abandonedTimeout: abandoned
-      case .connectTimeout, .messageBytesMax, .eventBytesMax, .cancel: nil
+      case .connectTimeout, .messageBytesMax, .eventBytesMax, .cancel, .rateLimits: nil
       }
     #expect(edge ?? .kept == .kept)
   }

@@ -165,9 +165,11 @@ extension DaemonLoop {
   /// The one connection that is not closed.
   var link: UpstreamLink? { links.values.min { $0.number < $1.number } }
 
-  func open() {
+  func open(_ headers: UpgradeFacts.Header...) {
     guard let link else { return }
-    upstreamOpened(link.number, UpgradeFacts())
+    var facts = UpgradeFacts()
+    facts.headers = headers
+    upstreamOpened(link.number, facts)
   }
 
   /// What runs has been handed over, and this came back in one read.

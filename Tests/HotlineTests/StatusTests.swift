@@ -9,7 +9,10 @@ import Testing
     + #""state":"running","upstreams":[{"name":"a","url":"wss://a.example/v1","#
     + #""proxy":"socks5h://proxy.example:1080","default":true,"#
     + #""state":"backoff","last_error":"refused\u001b[2J","tls":{"handshakes":9,"resumed":7},"#
-    + #""saved_bytes":1234567,"waiting":2,"connections_warm":1,"connections_max":8,"connections":["#
+    + #""saved_bytes":1234567,"rate_limits":[{"name":"primary","limit":null,"remaining":null,"#
+    + #""used_percent":99.6,"reset_s":7260},{"name":"requests","limit":60,"remaining":59,"#
+    + #""used_percent":null,"reset_s":1}],"waiting":2,"connections_warm":1,"connections_max":8,"#
+    + #""connections":["#
     + #"{"number":7,"state":"busy","age_s":61,"idle_s":null,"rtt_ms":12.34,"requests":5,"#
     + #""lanes":16,"lanes_busy":3,"tls_version":"TLSv1.3","tls_resumed":true,"#
     + #""headers":{"openai-version":"old"}},{"number":12,"state":"ready","age_s":90000,"#
@@ -38,6 +41,8 @@ import Testing
       requests     2 waiting
       TLS          9 handshakes, 7 of them resumed (78 %)
       compression  1.2 MiB saved
+      rate limit   primary: 100 % used, whole again in 2h1m
+      rate limit   requests: 59 of 60 left, whole again in 1s
       last error   refused [2J
 
       CONNECTION  STATE    AGE   IDLE    RTT      REQUESTS  LANES  TLS

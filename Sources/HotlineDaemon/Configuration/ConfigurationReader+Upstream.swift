@@ -82,6 +82,9 @@ extension ConfigurationReader {
     }
     reader.read(Schema.upstream, into: &upstream.limits)
     if let cancel = reader.choice("cancel", CancelPolicy.self) { upstream.limits.cancel = cancel }
+    if let rateLimits = reader.choice("rate_limits", RateLimitPolicy.self) {
+      upstream.limits.rateLimits = rateLimits
+    }
     checkConnections(upstream.limits, &reader)
     upstream.keyPolicy = keyPolicy(upstream, &reader, wantsKey: preset.wantsKey)
     finish(reader)

@@ -18,6 +18,9 @@ extension DaemonLoop: UpstreamHandlerDelegate {
         "connection": "\(connection.rawValue)", "tls": "\(facts.tlsVersion ?? "none")",
         "resumed": "\(facts.isTLSResumed ?? false)",
       ])
+    // Before what waits for the connection is sent.
+    let headers = facts.headers.lazy.map { (name: $0.name, value: $0.value) }
+    step(.rateLimits(RateLimitReader.limits(ofHeaders: headers), of: link.upstream))
     step(.opened(connection))
   }
 
@@ -88,6 +91,8 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     }
     perform(actions)
     if isAwaited { perform(broker.deadlineReached(at: now)) }
+    let limits = event.rateLimits(clock: wallClock)
+    if !limits.isEmpty { perform(broker.rateLimitsSaid(limits, by: link.upstream, at: now)) }
     // Once its response has begun a request is never sent again; whether this event was believed to
     // be of it is known only now.
     if event.isOfResponse, let record, link.holds(record) { record.releaseLine() }

@@ -25,6 +25,7 @@ final class DaemonLoop {
     case message(ConnectionNumber, [UInt8], isBinary: Bool)
     case handedOver(RequestNumber, on: ConnectionNumber)
     case pong(ConnectionNumber, pingID: UInt64)
+    case rateLimits([RateLimit], of: UpstreamIndex)
     case closed(ConnectionNumber, ConnectionFailure)
     case terminationRequested
     case networkChanged
@@ -226,6 +227,8 @@ final class DaemonLoop {
       broker.requestHandedOver(request, on: connection)
     case .opened, .pong, .closed:
       handleConnection(input, at: now)
+    case .rateLimits(let limits, let upstream):
+      perform(broker.rateLimitsSaid(limits, by: upstream, at: now))
     case .terminationRequested:
       isTerminating = true
       refuseReloads()

@@ -66,12 +66,33 @@ struct StatusLine {
       let saved = upstream.connections.map { daemon.links[$0.number]?.handler?.bytesSaved ?? 0 }
       line.member("saved_bytes", saved.reduce(runtime.bytesSaved, +))
       line.member("waiting", upstream.waiting)
+      append(upstream.rateLimits, to: &line)
       line.member("connections_warm", configuration.limits.connectionsWarm)
       line.member("connections_max", configuration.limits.connectionsMax)
       line.name("connections")
       line.beginArray()
       for connection in upstream.connections { append(connection, to: &line) }
       line.endArray()
+      line.endObject()
+    }
+    line.endArray()
+  }
+
+  private func append(_ limits: [RateLimit], to line: inout JSONWriter) {
+    line.name("rate_limits")
+    line.beginArray()
+    for limit in limits {
+      line.beginObject()
+      line.member("name", limit.name)
+      line.member("limit", limit.limit)
+      line.member("remaining", limit.remaining)
+      line.name("used_percent")
+      if let percent = limit.usedPercent {
+        line.decimal(percent, decimalsMax: 1)
+      } else {
+        line.null()
+      }
+      line.member("reset_s", limit.resetsAfter?.components.seconds)
       line.endObject()
     }
     line.endArray()

@@ -24,6 +24,16 @@ enum UpstreamEvent {
     }
   }
 
+  /// What it says of the server's limits.
+  ///
+  /// - Parameter clock: tells seconds since 1970.
+  func rateLimits(clock: () -> Int64) -> [RateLimit] {
+    guard case .event(let envelope, let message) = self,
+      envelope.kind == .notice || envelope.kind == .error
+    else { return [] }
+    return RateLimitReader.limits(ofEvent: message, clock: clock())
+  }
+
   /// What the core needs to know of it.
   var facts: EventFacts {
     guard case .event(let envelope, let message) = self else { return EventFacts(.unusable) }

@@ -1,0 +1,95 @@
+/// What a server said of one of its limits.
+package struct RateLimit: Hashable, Sendable {
+  /// What the server calls it: `requests`, `tokens`, `primary`.
+  package var name: String
+  /// How much there is of it.
+  package var limit: Int?
+  /// How much of that is left.
+  package var remaining: Int?
+  /// How much of it is used, of servers that say it so.
+  package var usedPercent: Double?
+  /// Until it is whole again, from when it was said.
+  package var resetsAfter: Duration?
+
+  package init(
+    _ name: String, limit: Int? = nil, remaining: Int? = nil, usedPercent: Double? = nil,
+    resetsAfter: Duration? = nil
+  ) {
+    self.name = name
+    self.limit = limit
+    self.remaining = remaining
+    self.usedPercent = usedPercent
+    self.resetsAfter = resetsAfter
+  }
+
+  /// A request would be refused.
+  var isUsedUp: Bool {
+    remaining.map { $0 <= 0 } ?? usedPercent.map { $0 >= 100 } ?? false
+  }
+}
+
+/// The limits of one upstream, as its server said them last, and when requests may go on.
+///
+/// Pure value, confined to the daemon loop.
+struct RateLimits: Sendable {
+  /// Limits of different names; those that come later are not kept.
+  static let namesMax = 16
+
+  private struct Entry {
+    var limit: RateLimit
+    var resetsAt: MonotonicInstant?
+  }
+
+  private var entries: [String: Entry] = [:]
+
+  /// Each takes the place of what was said before of the limit of its name.
+  mutating func said(_ limits: [RateLimit], at now: MonotonicInstant) {
+    entries = entries.filter { $0.value.resetsAt ?? now >= now }
+    for limit in limits where entries[limit.name] != nil || entries.count < Self.namesMax {
+      entries[limit.name] = Entry(
+        limit: limit, resetsAt: limit.resetsAfter.map { now.advanced(by: $0) })
+    }
+  }
+
+  /// When all limits that are used up are whole again; nil if none is, or none says when.
+  func heldUntil(at now: MonotonicInstant) -> MonotonicInstant? {
+    guard !entries.isEmpty else { return nil }
+    let resets = entries.values.lazy.filter(\.limit.isUsedUp).compactMap(\.resetsAt)
+    return resets.max().flatMap { $0 > now ? $0 : nil }
+  }
+
+  /// By their names, with the time that is left of each; what has been reset is not known.
+  func known(at now: MonotonicInstant) -> [RateLimit] {
+    entries.values.compactMap { entry in
+      guard let resetsAt = entry.resetsAt else { return entry.limit }
+      guard resetsAt > now else { return nil }
+      var limit = entry.limit
+      limit.resetsAfter = now.duration(to: resetsAt)
+      return limit
+    }.sorted { $0.name < $1.name }
+  }
+}
+
+extension Broker {
+  /// A server said something of its limits, on whichever connection.
+  package mutating func rateLimitsSaid(
+    _ limits: [RateLimit], by upstream: UpstreamIndex, at now: MonotonicInstant
+  ) -> [Action] {
+    guard !limits.isEmpty else { return [] }
+    upstreams[upstream.rawValue].rateLimits.said(limits, at: now)
+    // It may have given more.
+    return conclude([], at: now)
+  }
+}
+
+extension Broker.Upstream {
+  /// No request is sent before, as its server would refuse it; nil: requests may go.
+  func heldUntil(at now: MonotonicInstant) -> MonotonicInstant? {
+    pool.limits.rateLimits == .wait ? rateLimits.heldUntil(at: now) : nil
+  }
+
+  /// Requests that a connection would help.
+  func waitingForConnections(at now: MonotonicInstant) -> Int {
+    heldUntil(at: now) == nil ? queue.count : 0
+  }
+}
