@@ -11,7 +11,10 @@ extension Broker {
     }
     let (number, madeID) = accept(spec, from: client, at: now)
     var actions: [Action] = [.accept(number, madeID: madeID)]
-    if let error = upstreams[spec.upstream.rawValue].pool.refusal {
+    if !spec.alternatives.isEmpty { upstreams[spec.upstream.rawValue].hasAlternatives = true }
+    if let error = upstreams[spec.upstream.rawValue].pool.refusal,
+      requests[number].flatMap({ alternative(to: $0) }) == nil
+    {
       return conclude(actions + end(number, .error, with: error, at: now), at: now)
     }
     actions += line(up: number, at: now)

@@ -61,6 +61,8 @@ package struct Broker: Sendable {
     /// When a connection was lost last from which something came back.
     var lostAt: MonotonicInstant?
     var rateLimits = RateLimits()
+    /// Something that came here could go elsewhere.
+    var hasAlternatives = false
   }
 
   package internal(set) var limits: Limits
@@ -72,6 +74,8 @@ package struct Broker: Sendable {
   var phase = Phase.running
   var nextRequest: UInt64 = 1
   var nextConnection: UInt64 = 1
+  /// Upstreams that something was moved to since they were settled.
+  var unsettled: [Int] = []
   let seed: UInt64
   package internal(set) var counters = Counters()
 
@@ -307,7 +311,7 @@ package struct Broker: Sendable {
   private mutating func settle(_ index: Int, at now: MonotonicInstant) -> [Action] {
     guard phase != .stopped else { return [] }
     upstreams[index].pool.giveUpIfDue(at: now)
-    var actions = failHopeless(index, at: now)
+    var actions = failOver(index, at: now) + failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)
     let waiting = upstreams[index].waitingForConnections(at: now)
@@ -319,7 +323,14 @@ package struct Broker: Sendable {
     }
     // What was closed just now may have been the last that kept the others waiting.
     upstreams[index].pool.giveUpIfDue(at: now)
-    return actions + balance + failHopeless(index, at: now)
+    actions += balance + failOver(index, at: now)
+    return actions + failHopeless(index, at: now)
+  }
+
+  private mutating func settleAll(at now: MonotonicInstant) -> [Action] {
+    var actions = upstreams.indices.flatMap { settle($0, at: now) }
+    while let index = unsettled.popLast() { actions += settle(index, at: now) }
+    return actions
   }
 
   /// The end of every input that may have freed or demanded something: what waits is served,
@@ -328,9 +339,9 @@ package struct Broker: Sendable {
     var actions = actions
     switch phase {
     case .running, .draining:
-      for index in upstreams.indices { actions += settle(index, at: now) }
+      actions += settleAll(at: now)
     case .terminating where !requests.isEmpty:
-      for index in upstreams.indices { actions += settle(index, at: now) }
+      actions += settleAll(at: now)
     case .terminating, .stopped:
       break
     }

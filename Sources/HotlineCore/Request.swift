@@ -32,6 +32,8 @@ package struct NewRequest: Hashable, Sendable {
   /// Nil: the broker makes one (`"r1"`, `"r2"`, …).
   package var id: RequestID?
   package var upstream: UpstreamIndex
+  /// Where it may go instead, in this order, while it was never sent.
+  package var alternatives: [UpstreamIndex] = []
   package var conversation: ByteString?
   package var previousResponseID: ByteString?
   /// What the server caches prompts by: requests of one key prefer one connection.
@@ -86,7 +88,8 @@ struct Request: Sendable {
   let client: ClientNumber
   let uid: UInt32
   let id: RequestID
-  let spec: NewRequest
+  /// Its upstream changes if it has to go to another.
+  var spec: NewRequest
   let arrivedAt: MonotonicInstant
   /// Since when it waits for a connection: its arrival, or the loss of its last one.
   var waitingSince: MonotonicInstant

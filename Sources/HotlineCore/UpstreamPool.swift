@@ -52,6 +52,16 @@ struct UpstreamPool: Sendable {
   /// Openings have meant nothing lately.
   private var distrustsOpenings: Bool { unprovenCount >= Self.unprovenMax }
 
+  /// Nothing is open, and what was tried last failed: what can go elsewhere does.
+  ///
+  /// An upstream that keeps nothing warm is dialled by what waits for it alone, until its circuit
+  /// opens.
+  var isDown: Bool {
+    if isRemoved { return true }
+    return !hasOpenConnection
+      && (circuit.error != nil || (backoff.failures > 0 && connectionsWarm > 0))
+  }
+
   var hasOpenConnection: Bool { connections.openCount > 0 }
   var dialingCount: Int { connections.dialingCount }
   /// Connections to keep ready and idle.

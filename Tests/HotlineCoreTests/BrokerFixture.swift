@@ -160,10 +160,11 @@ struct BrokerFixture {
 
   @discardableResult
   mutating func event(
-    _ event: EventFacts, on number: ConnectionNumber = 1, unread: Int = 0, at instant: Int? = nil
+    _ event: EventFacts, on number: ConnectionNumber = 1, of upstream: UpstreamIndex = 0,
+    unread: Int = 0, at instant: Int? = nil
   ) -> [Action] {
     step(instant) { broker, now in
-      broker.eventArrived(event, on: number, of: 0, unreadBytes: unread, at: now)
+      broker.eventArrived(event, on: number, of: upstream, unreadBytes: unread, at: now)
     }
   }
 

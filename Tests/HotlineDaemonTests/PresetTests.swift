@@ -69,6 +69,9 @@ import Testing
     ("key_header = \"no header\"", "key_header: is no header name"),
     ("key_header = \"Host\"", "key_header: is set by the WebSocket handshake itself"),
     ("key_variable = \"1ST\"", "key_variable: is no name of a variable"),
+    ("failover = [\"nobody\"]", "failover: \"nobody\" is no other upstream; \"smartaipi\" would"),
+    ("failover = [\"u\"]", "failover: \"u\" is no other upstream"),
+    ("failover = [\"smartaipi\", \"smartaipi\"]", "failover: \"smartaipi\" is named twice"),
     ("subprotocol = \"a, b\"", "subprotocol: \"a, b\" is no sub-protocol"),
     ("preset = \"nobody\"", "preset: \"nobody\" is not known; known are: \"smart-aipi\", "),
     (

@@ -198,6 +198,33 @@ struct ProviderTests {
     #expect(try upstream(#","model":"gpt-5.2","hotline":{"upstream":"two"}"#) == "two")
   }
 
+  @Test func whatCannotBeSentGoesToTheNext() throws {
+    let directory = try TemporaryDirectory()
+    let two = try SimulatorProcess(["--envelope", "flat", "--plain", "--keyless"], in: directory)
+    let daemon = try DaemonProcess(
+      """
+      default_upstream = "one"
+      [upstream.one]
+      preset = "local"
+      url = "ws://127.0.0.1:1/"
+      failover = ["strict", "two"]
+      [upstream.strict]
+      preset = "local"
+      url = "ws://127.0.0.1:1/"
+      store_false = true
+      [upstream.two]
+      preset = "local"
+      url = "\(two.url)"
+      """, in: directory)
+    let lines = try daemon.client().ask(ProviderRig.request("x", #","store":true"#))
+    #expect(lines.done?.outcome.string == "completed", "\(lines)")
+    #expect(lines.done?.upstream.string == "two")
+    let named = try daemon.client().ask(
+      #"{"type":"response.create","input":"x","hotline":{"upstream":"one","#
+        + #""queue_timeout_ms":300}}"#)
+    #expect(named.codes == ["queue_timeout"], "\(named)")
+  }
+
   @Test(arguments: ["hotlined", "hotline"])
   func theUpstreamsAreListed(program: String) throws {
     let directory = try TemporaryDirectory()

@@ -21,6 +21,7 @@ extension Configuration {
     let monitoring = reader.readMonitoring()
     var (upstreams, defaultIndex) = reader.readUpstreams()
     let routes = reader.readRoutes(to: upstreams)
+    reader.checkFailover(of: upstreams)
     let socketPath = reader.socketPath(isPassed: socketIsPassed)
     if upstreams.indices.contains(defaultIndex) {
       reader.applyFlags(to: &upstreams[defaultIndex])

@@ -130,6 +130,8 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   package var storeFalse: Bool
   package var continuation: Continuation
   package var keyHeader: KeyHeader
+  /// Names of the upstreams that take what cannot be sent here.
+  package var failover: [String] = []
   /// A variable that may hold the key.
   package var keyVariable: String?
   /// The sub-protocol that is asked for (RFC 6455, 1.9).

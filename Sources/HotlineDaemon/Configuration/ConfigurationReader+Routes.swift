@@ -30,4 +30,21 @@ extension ConfigurationReader {
     finish(reader)
     return ModelRoutes(routes)
   }
+
+  /// `failover` names other upstreams, each once.
+  mutating func checkFailover(of upstreams: [UpstreamConfiguration]) {
+    for upstream in upstreams {
+      let others = Set(upstreams.map(\.name)).subtracting([upstream.name])
+      var left = others
+      for name in upstream.failover where left.remove(name) == nil {
+        let known = others.sorted().map { "\"\($0)\"" }.joined(separator: " or ")
+        let why = others.contains(name) ? "is named twice" : "is no other upstream"
+        problems.append(
+          .init(
+            "upstream.\(upstream.name).failover",
+            "\(Showable.quoted(name)) \(why)" + (known.isEmpty ? "" : "; \(known) would do"),
+            line: document?.outline.line(of: ["upstream", upstream.name, "failover"])))
+      }
+    }
+  }
 }

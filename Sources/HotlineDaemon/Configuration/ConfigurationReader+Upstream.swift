@@ -74,6 +74,7 @@ extension ConfigurationReader {
     if let continuation = reader.choice("continuation", UpstreamConfiguration.Continuation.self) {
       upstream.continuation = continuation
     }
+    upstream.failover = reader.strings("failover", such: "other") ?? []
     readHandshake(&reader, into: &upstream)
     readTLS(&reader, into: &upstream)
     readProxy(&reader, into: &upstream)

@@ -108,6 +108,7 @@ struct EffectiveSettings {
     add("\(path).compression", .text(upstream.compression.rawValue))
     add(Schema.upstream, of: upstream.limits, under: path)
     add("\(path).cancel", .text(upstream.limits.cancel.rawValue))
+    add("\(path).failover", .list(upstream.failover))
     add("\(path).rate_limits", .text(upstream.limits.rateLimits.rawValue))
   }
 

@@ -72,7 +72,7 @@ enum Schema {
   static let upstreamKeys =
     [
       "preset", "url", "api_key_file", "api_key", "key_header", "key_variable", "headers",
-      "subprotocol", "envelope", "ca_file", "rate_limits",
+      "subprotocol", "envelope", "ca_file", "rate_limits", "failover",
       "continuation", "store_false", "cancel", "ca_file_extra", "client_certificate", "client_key",
       "pin_sha256", "tls_min", "proxy", "compression",
     ] + upstream.map(\.key)

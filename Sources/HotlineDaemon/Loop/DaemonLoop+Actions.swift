@@ -52,6 +52,7 @@ extension DaemonLoop {
     else { preconditionFailure("a request or a connection to send on is gone") }
     if let before = record.connection { links[before]?.ended(record) }
     record.connection = connection
+    record.upstream = link.upstream
     link.began(record, on: lane)
     // Where others run beside it nobody's server is held up.
     if link.running == nil { release(link) }
@@ -109,6 +110,7 @@ extension DaemonLoop {
       release(link)
     }
     record.releaseLine()
+    record.upstream = completion.upstream
     let end = account(for: record, error, completion)
     logEnd(record, end)
     write(to: record.client) { bytes in

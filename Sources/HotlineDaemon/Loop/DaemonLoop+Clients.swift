@@ -171,20 +171,42 @@ extension DaemonLoop: ClientHandlerDelegate {
       return
     }
     do throws(HotlineError) {
-      // The message that is sent is made when the connection is known that takes it.
-      let runtime = upstreams[upstream.rawValue]
-      let hasLanes = runtime.configuration.limits.lanes > 1
-      let longestLane = hasLanes ? LaneName.countMax - 1 : nil
-      _ = try runtime.dialect.message(for: request.body, lane: longestLane)
+      try check(request, against: upstream)
       atHand = .request(client, request, line, idSpelling: spelling, upstream)
     } catch {
       perform(broker.requestRefused(error, from: client.number))
       return
     }
+    var spec = NewRequest(request, upstream: upstream)
+    spec.alternatives = alternatives(to: upstream, for: request)
     perform(
       broker.requestArrived(
-        NewRequest(request, upstream: upstream), from: client.number,
-        memoryHeld: ledger.bytes + line.readableBytes, at: now))
+        spec, from: client.number, memoryHeld: ledger.bytes + line.readableBytes, at: now))
+  }
+
+  /// The message that is sent is made when the connection is known that takes it.
+  ///
+  /// - Throws: why an upstream would not take a request.
+  private func check(
+    _ request: ClientRequest, against upstream: UpstreamIndex
+  ) throws(HotlineError) {
+    let runtime = upstreams[upstream.rawValue]
+    let hasLanes = runtime.configuration.limits.lanes > 1
+    let longestLane = hasLanes ? LaneName.countMax - 1 : nil
+    _ = try runtime.dialect.message(for: request.body, lane: longestLane)
+  }
+
+  /// Where else a request may go that does not say itself where.
+  private func alternatives(
+    to upstream: UpstreamIndex, for request: ClientRequest
+  ) -> [UpstreamIndex] {
+    guard request.options.upstream == nil else { return [] }
+    return upstreams[upstream.rawValue].configuration.failover.compactMap { name in
+      guard let index = upstreamsByName[ByteString(name.utf8)],
+        (try? check(request, against: index)) != nil
+      else { return nil }
+      return index
+    }
   }
 
   private func upstreamIndex(of request: ClientRequest) -> UpstreamIndex? {

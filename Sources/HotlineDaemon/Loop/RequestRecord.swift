@@ -15,7 +15,8 @@ final class RequestRecord {
   let tag: String?
   /// The model that it is for, its own or the default one.
   let model: String?
-  let upstream: UpstreamIndex
+  /// Where it waits or runs; another where it had to be moved.
+  var upstream: UpstreamIndex
   let arrivedAt: MonotonicInstant
   /// Its line; nil once nothing can make us send it again.
   private(set) var line: ByteBuffer?

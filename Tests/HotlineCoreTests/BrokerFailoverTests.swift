@@ -1,0 +1,103 @@
+import Testing
+
+@testable import HotlineCore
+
+/// What was never sent goes to another upstream while its own cannot be reached.
+@Suite struct BrokerFailoverTests {
+  /// Two upstreams, of which the second has an open connection; the first is dialled as number 1.
+  private func fixture(_ change: (inout UpstreamLimits) -> Void = { _ in }) -> BrokerFixture {
+    var limits = UpstreamLimits()
+    limits.connectionsMax = 1
+    change(&limits)
+    var fixture = BrokerFixture(
+      upstreams: ["one", "two"].map {
+        UpstreamSettings(name: $0, limits: limits, continuation: .connection)
+      }, clients: 1)
+    fixture.start()
+    fixture.opened(2, of: 1)
+    return fixture
+  }
+
+  private func ask(
+    _ id: ByteString, _ fixture: inout BrokerFixture,
+    _ change: (inout NewRequest) -> Void = { _ in }
+  ) -> [Action] {
+    fixture.ask(id) {
+      $0.alternatives = [1]
+      change(&$0)
+    }
+  }
+
+  @Test func itGoesWhenTheDialFails() {
+    var fixture = fixture()
+    #expect(ask("a", &fixture) == [.accept(1, madeID: nil)])
+    let actions = fixture.closed(1, .refused, at: 10)
+    #expect(actions == [.send(1, on: 2, lane: nil)])
+  }
+
+  @Test func itGoesAtOnceWhereTheDialHasFailed() {
+    var fixture = fixture()
+    fixture.closed(1, .refused)
+    #expect(ask("a", &fixture) == [.accept(1, madeID: nil), .send(1, on: 2, lane: nil)])
+  }
+
+  @Test func itGoesWhereWaitingWouldNotHelp() {
+    var fixture = fixture { $0.connectionsWarm = 1 }
+    fixture.closed(1, .upgrade(401))
+    #expect(fixture.broker.upstreams[0].pool.refusal != nil)
+    #expect(ask("a", &fixture) == [.accept(1, madeID: nil), .send(1, on: 2, lane: nil)])
+  }
+
+  @Test func itStaysWhereNothingElseIsBetter() {
+    var fixture = fixture()
+    fixture.closed(2, .reset, of: 1)
+    fixture.closed(1, .refused)
+    for action in fixture.pass(to: 5_000) {
+      if case .dial(let number, let upstream) = action {
+        fixture.closed(number, .refused, of: upstream)
+      }
+    }
+    #expect(ask("a", &fixture).contains(.accept(1, madeID: nil)))
+    #expect(fixture.broker.requests[1]?.spec.upstream == 0)
+  }
+
+  @Test func whatCannotGoElsewhereStays() {
+    var fixture = fixture()
+    fixture.closed(1, .refused)
+    _ = fixture.ask("a")
+    #expect(fixture.broker.requests[1]?.spec.upstream == 0)
+  }
+
+  @Test func aContinuationStays() {
+    var fixture = fixture()
+    fixture.closed(1, .refused)
+    let actions = ask("a", &fixture) { $0.previousResponseID = "r" }
+    #expect(
+      !actions.contains { if case .send = $0 { true } else { false } }, "\(actions)")
+  }
+
+  @Test func aConversationGoesAsAWholeAndInItsOrder() {
+    var fixture = fixture()
+    for id in ["a", "b", "c"] as [ByteString] {
+      _ = ask(id, &fixture) { $0.conversation = "k" }
+    }
+    #expect(fixture.closed(1, .refused) == [.send(1, on: 2, lane: nil)])
+    for (number, next) in [(1, 2), (2, 3)] as [(RequestNumber, RequestNumber)] {
+      fixture.handedOver(number)
+      fixture.event(.created(ByteString("r\(number.rawValue)".utf8)), on: 2, of: 1)
+      let ended = fixture.event(.ended(), on: 2, of: 1)
+      #expect(ended.last == .send(next, on: 2, lane: nil), "\(ended)")
+    }
+    #expect(fixture.broker.requests[3]?.spec.alternatives == [])
+  }
+
+  @Test func whatWasSentIsNotSentElsewhere() {
+    var fixture = fixture()
+    fixture.opened(1)
+    _ = ask("a", &fixture)
+    fixture.handedOver(1)
+    let actions = fixture.closed(1, .reset)
+    #expect(!actions.contains { if case .send = $0 { true } else { false } }, "\(actions)")
+    #expect(actions.contains { if case .finish(1, .some, _) = $0 { true } else { false } })
+  }
+}
