@@ -22,6 +22,7 @@ extension Broker {
     case .dialing:
       upstreams[index].pool.forget(number)
       upstreams[index].pool.dialFailed(failure, at: now)
+      counters.dialsFailed += 1
     case .ready, .retiring:
       counters.connectionsLost += 1
       actions += lose(number, of: index, failure, at: now)
@@ -100,7 +101,7 @@ extension Broker {
         #endif
         let limit = probeTimeout(of: connection, limits)
         let id = upstreams[index].pool.connections[number]?.keepalive?.probe(within: limit, at: now)
-        if let id { actions.append(.sendPing(number, id: id)) }
+        if let id { actions.append(sendPing(number, id)) }
       }
     }
     return conclude(actions, at: now)
@@ -127,7 +128,7 @@ extension Broker {
     if connection.isSettled(at: now) { upstreams[index].pool.proved(number) }
     switch upstreams[index].pool.connections[number]?.keepalive?.deadlineReached(at: now) {
     case .sendPing(let id):
-      return [.sendPing(number, id: id)]
+      return [sendPing(number, id)]
     case .dead(let silence):
       let failure = ConnectionFailure(
         .lost, "the server did not answer a ping within \(silence.inWords)")
@@ -201,7 +202,7 @@ extension Broker {
       guard !keepalive.isAwaitingPong(by: now.advanced(by: limit)) else { continue }
       let id = upstreams[index].pool.connections[brief.number]?.keepalive?
         .probe(within: limit, at: now)
-      if let id { actions.append(.sendPing(brief.number, id: id)) }
+      if let id { actions.append(sendPing(brief.number, id)) }
     }
     return actions
   }
@@ -223,6 +224,11 @@ extension Broker {
       }
     }
   #endif
+
+  private mutating func sendPing(_ connection: ConnectionNumber, _ id: UInt64) -> Action {
+    counters.pingsSent += 1
+    return .sendPing(connection, id: id)
+  }
 
   private func lossError(
     _ failure: ConnectionFailure, sent: HotlineError.Sent, isRetryable: Bool

@@ -96,6 +96,7 @@ extension Broker {
     }
     mutateRunning(on: connection, lane: lane, of: request) { $0.isSteered = true }
     let name = laneName(lane, on: connection, of: request.spec.upstream.rawValue)
+    counters.controlsForwarded += 1
     return [.forward(number, on: connection, lane: name, responseID: current)]
   }
 

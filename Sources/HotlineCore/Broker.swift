@@ -224,6 +224,7 @@ package struct Broker: Sendable {
         if PlantedFault.current == .saysNotThatItWaits, request.state == .ordered { return [] }
       #endif
       let reason = queuedReason(of: request, at: now)
+      counters.requestsQueued += 1
       actions.append(.notifyQueued(number, position: request.position, reason: reason))
     }
     if case .pinned(_, let until) = request.state, now >= until {
@@ -321,6 +322,7 @@ package struct Broker: Sendable {
     for case .closeConnection(_, let reason) in balance {
       counters.connectionsClosed[reason, default: 0] += 1
     }
+    for case .dial in balance { counters.connectionsDialed += 1 }
     // What was closed just now may have been the last that kept the others waiting.
     upstreams[index].pool.giveUpIfDue(at: now)
     actions += balance + failOver(index, at: now)

@@ -6,6 +6,9 @@ package struct Counters: Hashable, Sendable {
   package var requestsRefused: UInt64 = 0
   package var requestsHungUp: UInt64 = 0
   package var requestsResent: UInt64 = 0
+  /// Requests that were told that they wait.
+  package var requestsQueued: UInt64 = 0
+  package var controlsForwarded: UInt64 = 0
   package var requestsEnded: [Outcome: UInt64] = [:]
   package var errorsByCode: [HotlineError.Code: UInt64] = [:]
   package var eventsDelivered: UInt64 = 0
@@ -15,9 +18,13 @@ package struct Counters: Hashable, Sendable {
   package var abandonedEvents: UInt64 = 0
   package var responsesDropped: UInt64 = 0
   package var responsesDrained: UInt64 = 0
+  package var connectionsDialed: UInt64 = 0
+  /// Dials that made no connection.
+  package var dialsFailed: UInt64 = 0
   package var connectionsOpened: UInt64 = 0
   package var connectionsLost: UInt64 = 0
   package var connectionsClosed: [CloseReason: UInt64] = [:]
+  package var pingsSent: UInt64 = 0
 
   package init() {}
 }

@@ -9,6 +9,7 @@ import Testing
     #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
     #expect(
       fixture.control("a", response: "r1") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
+    #expect(fixture.broker.counters.controlsForwarded == 2)
   }
 
   @Test func anotherResponseThanTheOwnIsRefused() {

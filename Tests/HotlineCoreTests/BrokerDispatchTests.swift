@@ -9,6 +9,7 @@ import Testing
     #expect(fixture.opened(1) == [])
     #expect(fixture.opened(3) == [])
     #expect(fixture.opened(2) == [])
+    #expect(fixture.broker.counters.connectionsDialed == 3)
     #expect(fixture.broker.counters.connectionsOpened == 3)
   }
 

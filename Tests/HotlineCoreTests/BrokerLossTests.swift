@@ -242,6 +242,7 @@ import Testing
     #expect(fixture.pong(1, id: 1, at: 25_020) == [])
     #expect(fixture.pass(to: 50_019) == [])
     #expect(fixture.pass(to: 50_020) == [.sendPing(1, id: 2)])
+    #expect(fixture.broker.counters.pingsSent == 2)
     #expect(fixture.pool.connections[1]?.keepalive?.roundTrip == .milliseconds(20))
   }
 

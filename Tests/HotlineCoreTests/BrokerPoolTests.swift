@@ -375,6 +375,8 @@ import Testing
     #expect(fixture.pass(to: 39_999) == [.notifyQueued(1, position: 1, reason: .rateLimit)])
     #expect(fixture.pass(to: 40_000).contains { $0.isFinish } == true)
     #expect(fixture.words.last?.contains("has been failing for long: HTTP 429; ") == true)
+    #expect(fixture.broker.counters.requestsQueued == 1)
+    #expect(fixture.broker.counters.dialsFailed == 1)
   }
 
   @Test func whoeverAsksForAsMuchPatienceAsThereIsIsAskedOnceMore() {

@@ -43,6 +43,8 @@ extension ProtocolSchemaTests {
     #"{"type":"hotline.stats","protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""counters":{"clients_accepted":1,"clients_refused":0,"requests_accepted":1,"#
       + #""requests_refused":0,"requests_hung_up":0,"requests_resent":0,"#
+      + #""requests_queued":0,"controls_forwarded":0,"connections_dialed":1,"dials_failed":0,"#
+      + #""pings_sent":0,"#
       + #""requests_ended":{"completed":1},"errors":{"timeout":0},"events_delivered":3,"#
       + #""idle_events_ignored":0,"abandoned_events":0,"responses_dropped":0,"#
       + #""responses_drained":0,"connections_opened":1,"connections_lost":0,"#

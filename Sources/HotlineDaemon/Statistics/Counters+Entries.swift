@@ -36,6 +36,8 @@ extension Counters {
       Entry("requests_refused", "Lines answered by an error alone.", requestsRefused),
       Entry("requests_hung_up", "Requests cancelled as their client left.", requestsHungUp),
       Entry("requests_resent", "Requests sent a second time.", requestsResent),
+      Entry("requests_queued", "Requests told that they wait.", requestsQueued),
+      Entry("controls_forwarded", "Control messages sent to servers.", controlsForwarded),
       Entry("requests_ended", "Requests that have ended.", by: "outcome", requestsEnded),
       Entry("errors", "Errors of the daemon's own, told to clients.", by: "code", errorsByCode),
       Entry("events_delivered", "Events brought to clients.", eventsDelivered),
@@ -45,11 +47,14 @@ extension Counters {
       Entry(
         "responses_dropped", "Unwanted responses ended with their connection.", responsesDropped),
       Entry("responses_drained", "Unwanted responses read to their end.", responsesDrained),
+      Entry("connections_dialed", "Dials begun.", connectionsDialed),
+      Entry("dials_failed", "Dials that made no connection.", dialsFailed),
       Entry("connections_opened", "Connections to servers opened.", connectionsOpened),
       Entry("connections_lost", "Connections that servers or networks ended.", connectionsLost),
       Entry(
         "connections_closed", "Connections that the daemon closed.", by: "reason",
         connectionsClosed),
+      Entry("pings_sent", "Pings sent to servers.", pingsSent),
     ]
   }
 }
