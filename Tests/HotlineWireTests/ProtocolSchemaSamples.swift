@@ -32,7 +32,9 @@ extension ProtocolSchemaTests {
     #"{"type":"hotline.status","request_id":1,"protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""state":"running","upstreams":[{"name":"sim","url":"wss://h/p","proxy":null,"#
       + #""default":true,"state":"ok","last_error":null,"tls":{"handshakes":2,"resumed":1},"#
-      + #""saved_bytes":-5,"waiting":0,"connections_warm":1,"connections_max":8,"#
+      + #""saved_bytes":-5,"waiting":0,"rate_limits":[{"name":"requests","limit":500,"#
+      + #""remaining":null,"used_percent":12.5,"reset_s":3}],"#
+      + #""connections_warm":1,"connections_max":8,"#
       + #""connections":[{"number":1,"state":"ready","age_s":5,"idle_s":null,"rtt_ms":1.5,"#
       + #""requests":3,"lanes":1,"lanes_busy":0,"tls_version":"TLSv1.3","tls_resumed":false,"#
       + #""headers":{"x-request-id":"r"},"deflate":true,"saved_bytes":-5}]}],"#
