@@ -18,6 +18,7 @@ deb_packages=(
   systemd=/usr/share/pkgconfig/systemd.pc
 )
 deb_test_packages=(
+  faketime=faketime
   debootstrap=debootstrap
   lintian=lintian
   systemd-container=systemd-nspawn

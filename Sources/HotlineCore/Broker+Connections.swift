@@ -21,14 +21,16 @@ extension Broker {
     switch connection.state {
     case .dialing:
       upstreams[index].pool.forget(number)
-      upstreams[index].pool.dialFailed(failure, at: now)
+      if upstreams[index].pool.dialFailed(failure, at: now) { counters.circuitsOpened += 1 }
       counters.dialsFailed += 1
     case .ready, .retiring:
       counters.connectionsLost += 1
       actions += lose(number, of: index, failure, at: now)
       actions += orphan(of: number, index, at: now)
       upstreams[index].pool.forget(number)
-      if !connection.isSettled(at: now) { upstreams[index].pool.dialFailed(failure, at: now) }
+      if !connection.isSettled(at: now), upstreams[index].pool.dialFailed(failure, at: now) {
+        counters.circuitsOpened += 1
+      }
     case .closing:
       upstreams[index].pool.forget(number)
     }

@@ -189,11 +189,23 @@ extension Broker {
       continues: request.spec.previousResponseID != nil)
     clients[request.client]?.lastServedOn = place.connection
     if let preference = request.spec.preference(of: request.uid) {
+      countAffinity(of: preference, place.connection, index)
       upstreams[index].affinity.served(preference, on: place.connection)
     }
     deadlines.schedule(number, at: request.nextDeadline)
     let name = laneName(place.lane, on: place.connection, of: index)
     return .send(number, on: place.connection, lane: name)
+  }
+
+  private mutating func countAffinity(
+    of preference: Affinity.Preference, _ connection: ConnectionNumber, _ index: Int
+  ) {
+    guard let preferred = upstreams[index].affinity.connection(for: preference) else { return }
+    if preferred == connection {
+      counters.affinityHits += 1
+    } else {
+      counters.affinityMisses += 1
+    }
   }
 
   /// The lane whose name a message is to carry; nil where the connection carries one response.

@@ -148,7 +148,11 @@ extension Broker {
     _ event: EventFacts, of connection: UpstreamConnection, _ index: Int, at now: MonotonicInstant
   ) {
     guard !connection.isSettled(at: now) || event.isHopeless else { return }
-    upstreams[index].pool.dialFailed(event.asFailure, isHopeless: event.isHopeless, at: now)
+    if upstreams[index].pool.dialFailed(
+      event.asFailure, isHopeless: event.isHopeless, at: now)
+    {
+      counters.circuitsOpened += 1
+    }
   }
 
   /// The server is done with a connection that carries several responses: what it has not begun

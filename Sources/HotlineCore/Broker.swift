@@ -311,7 +311,7 @@ package struct Broker: Sendable {
   /// Gives free lanes to what waits, then opens and closes connections as needed.
   private mutating func settle(_ index: Int, at now: MonotonicInstant) -> [Action] {
     guard phase != .stopped else { return [] }
-    upstreams[index].pool.giveUpIfDue(at: now)
+    if upstreams[index].pool.giveUpIfDue(at: now) { counters.circuitsOpened += 1 }
     var actions = failOver(index, at: now) + failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)
@@ -324,7 +324,7 @@ package struct Broker: Sendable {
     }
     for case .dial in balance { counters.connectionsDialed += 1 }
     // What was closed just now may have been the last that kept the others waiting.
-    upstreams[index].pool.giveUpIfDue(at: now)
+    if upstreams[index].pool.giveUpIfDue(at: now) { counters.circuitsOpened += 1 }
     actions += balance + failOver(index, at: now)
     return actions + failHopeless(index, at: now)
   }

@@ -9,6 +9,11 @@ package struct Counters: Hashable, Sendable {
   /// Requests that were told that they wait.
   package var requestsQueued: UInt64 = 0
   package var controlsForwarded: UInt64 = 0
+  /// Requests that preferred a connection and were sent on it, and on another.
+  package var affinityHits: UInt64 = 0
+  package var affinityMisses: UInt64 = 0
+  /// Times when an upstream began to refuse requests at once.
+  package var circuitsOpened: UInt64 = 0
   package var requestsEnded: [Outcome: UInt64] = [:]
   package var errorsByCode: [HotlineError.Code: UInt64] = [:]
   package var eventsDelivered: UInt64 = 0

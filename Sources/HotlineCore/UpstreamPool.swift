@@ -278,9 +278,12 @@ struct UpstreamPool: Sendable {
   /// Counts a failure to get a useful connection; the circuit opens where it must.
   ///
   /// - Parameter isHopeless: the server said in an event that it will refuse every connection.
+  /// - Returns: whether the circuit has opened.
+  @discardableResult
   mutating func dialFailed(
     _ failure: ConnectionFailure, isHopeless: Bool = false, at now: MonotonicInstant
-  ) {
+  ) -> Bool {
+    let wasClosed = circuit.error == nil
     dialsFailed += 1
     lastFailure = failure
     if hasOpenedSinceFailure { unprovenCount += 1 }
@@ -307,6 +310,7 @@ struct UpstreamPool: Sendable {
       circuit.failed(
         with: lastingError(failure), retryAfter: failure.retryAfter, at: now)
     }
+    return wasClosed && circuit.error != nil
   }
 
   /// When the circuit opens though no dial fails until then: the server has asked to be left alone
@@ -323,14 +327,17 @@ struct UpstreamPool: Sendable {
   }
 
   /// Opens the circuit if nothing that is allowed could keep it closed.
-  mutating func giveUpIfDue(at now: MonotonicInstant) {
+  ///
+  /// - Returns: whether it has.
+  mutating func giveUpIfDue(at now: MonotonicInstant) -> Bool {
     guard let notBefore = backoff.notBefore, notBefore > now, !hasOpenConnection,
       dialingCount == 0
-    else { return }
+    else { return false }
     // What was open when the server asked has gone.
     downSince = downSince ?? now
-    guard let circuitOpensAt, now >= circuitOpensAt, let lastFailure else { return }
+    guard let circuitOpensAt, now >= circuitOpensAt, let lastFailure else { return false }
     circuit.gaveUp(with: lastingError(lastFailure), until: notBefore)
+    return true
   }
 
   private func lastingError(_ failure: ConnectionFailure) -> HotlineError {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HotlineWire
 
 struct GetSocknameCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -7,12 +8,18 @@ struct GetSocknameCommand: ParsableCommand {
     discussion: ExitStatus.table)
 
   @OptionGroup var socketOptions: SocketOptions
+  @Flag(help: "Print an object of JSON.") var json = false
 
-  func run() throws { try Self.printPath(given: socketOptions.socket) }
+  func run() throws { try Self.printPath(given: socketOptions.socket, asJSON: json) }
 
-  static func printPath(given option: String?) throws(CommandFailure) {
+  static func printPath(given option: String?, asJSON: Bool) throws(CommandFailure) {
     var output = OutputWriter()
-    output.append(try SocketOptions.path(given: option) + "\n")
+    let path = try SocketOptions.path(given: option)
+    if asJSON {
+      output.append(LocalLine.line { $0.member("socket", path) })
+    } else {
+      output.append(path + "\n")
+    }
     try output.writeAll()
   }
 }

@@ -4,7 +4,7 @@
 enum QuickCommand: Hashable {
   case ask(Ask)
   case send(Send)
-  case getSockname(socket: String?)
+  case getSockname(socket: String?, json: Bool)
 
   init?(_ arguments: [String]) {
     let rest = arguments.dropFirst()
@@ -16,9 +16,10 @@ enum QuickCommand: Hashable {
       guard let send = Send(quick: rest) else { return nil }
       self = .send(send)
     case "get-sockname":
-      guard let given = QuickArguments(rest, options: ["--socket"], flags: []), given.words.isEmpty
+      guard let given = QuickArguments(rest, options: ["--socket"], flags: ["--json"]),
+        given.words.isEmpty
       else { return nil }
-      self = .getSockname(socket: given.value("--socket"))
+      self = .getSockname(socket: given.value("--socket"), json: given.has("--json"))
     default: return nil
     }
   }
@@ -27,7 +28,8 @@ enum QuickCommand: Hashable {
     switch self {
     case .ask(let ask): try ask.run()
     case .send(let send): try send.run()
-    case .getSockname(let socket): try GetSocknameCommand.printPath(given: socket)
+    case .getSockname(let socket, let json):
+      try GetSocknameCommand.printPath(given: socket, asJSON: json)
     }
   }
 }

@@ -16,10 +16,12 @@ struct TopCommand: ParsableCommand {
   @OptionGroup var socketOptions: SocketOptions
   @Option(help: ArgumentHelp("Time between two looks, 0.1 to 3600.", valueName: "seconds"))
   var every = 1.0
+  @Flag(help: "Print what it would show as lines of JSON, as watch does.") var json = false
 
   func validate() throws { try WatchCommand.check(every: every) }
 
   func run() throws {
+    if json { return try WatchCommand.printLines(socketOptions, every: every, requests: false) }
     let socket = try DaemonSocket(connectingTo: socketOptions.path())
     var top = Top(socket, everyMilliseconds: Int((every * 1000).rounded()))
     try top.run()

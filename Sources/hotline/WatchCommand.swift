@@ -23,8 +23,14 @@ struct WatchCommand: ParsableCommand {
   }
 
   func run() throws {
+    try Self.printLines(socketOptions, every: every, requests: requests)
+  }
+
+  static func printLines(
+    _ socketOptions: SocketOptions, every: Double, requests: Bool
+  ) throws(CommandFailure) {
     let milliseconds = Int((every * 1000).rounded())
-    try Self.follow(socketOptions, everyMilliseconds: milliseconds, requests: requests) { line, _ in
+    try follow(socketOptions, everyMilliseconds: milliseconds, requests: requests) { line, _ in
       Array(line) + [0x0A]
     }
   }

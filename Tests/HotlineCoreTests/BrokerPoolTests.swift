@@ -318,6 +318,7 @@ import Testing
     for number in 1...4 as ClosedRange<UInt64> {
       fixture.closed(ConnectionNumber(number), .upgrade(401))
     }
+    #expect(fixture.broker.counters.circuitsOpened == 1)
     #expect(fixture.pass(to: 59_999) == [])
     #expect(fixture.pass(to: 60_000) == [.dial(5, 0)])
   }
@@ -335,6 +336,7 @@ import Testing
       fixture.ask("b") == [.accept(2, madeID: nil), .finish(2, error, done(.error))])
     #expect(fixture.pass(to: 90_999) == [])
     #expect(fixture.pass(to: 91_000) == [.dial(2, 0)])
+    #expect(fixture.broker.counters.circuitsOpened == 1)
   }
 
   @Test func whoeverAsksForALittleMoreIsAskedWhenThatIsOver() {

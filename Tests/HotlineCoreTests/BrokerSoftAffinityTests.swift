@@ -71,6 +71,20 @@ import Testing
       askAgain(&fixture, habit) == [.accept(3, madeID: nil), .send(3, on: 2, lane: nil)])
   }
 
+  /// Habits of a client that says nothing are not counted.
+  @Test(arguments: [Habit.conversation, .promptCacheKey])
+  func whereItWasSentIsCounted(habit: Habit) {
+    var fixture = served(habit)
+    _ = askAgain(&fixture, habit)
+    #expect(fixture.broker.counters.affinityHits == 1)
+    #expect(fixture.broker.counters.affinityMisses == 0)
+    var other = taken(habit)
+    _ = askAgain(&other, habit)
+    other.pass(to: 4_000)
+    #expect(other.broker.counters.affinityHits == 0)
+    #expect(other.broker.counters.affinityMisses == 1)
+  }
+
   /// Only what said whose it is may end a chain that is its own.
   @Test(arguments: [(Habit.conversation, UInt64(2)), (.promptCacheKey, 2), (.client, 1)])
   func itEndsItsOwnChainOnly(habit: Habit, connection: UInt64) {

@@ -155,6 +155,10 @@ extension Simulation {
         dials[index].probeAt = dial.notBefore
       }
       dials[index].isSurelyOpen = isSure && isDue(dial.failingSurelySince)
+      // It is not known whether the failure before has opened it, with a later probe.
+      if dials[index].isSurelyOpen {
+        dials[index].probeAt = min(dials[index].probeAt, dial.notBefore)
+      }
     }
   }
 

@@ -12,6 +12,7 @@ import Testing
     "ask --file a --file b --image c --schema d --model m --model n hi", "ask -v -v hi --raw",
     "send", "send -", "send f", "send --socket /a f", "send -- -f",
     "get-sockname", "get-sockname --socket /a",
+    "get-sockname --json",
   ])
   func plainArgumentsMeanTheSame(_ line: String) throws {
     let words = line.split(separator: " ").map { String($0) }
@@ -20,7 +21,9 @@ import Testing
     case let command as AskCommand: #expect(quick == .ask(command.ask))
     case let command as SendCommand: #expect(quick == .send(command.send))
     case let command as GetSocknameCommand:
-      #expect(quick == .getSockname(socket: command.socketOptions.socket))
+      #expect(
+        quick
+          == .getSockname(socket: command.socketOptions.socket, json: command.json))
     default: Issue.record("\(line) is another command")
     }
   }

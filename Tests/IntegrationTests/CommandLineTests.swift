@@ -57,6 +57,8 @@ struct CommandLineTests {
     #expect(try JSON(parsing: json.output).pid.integer == Int(rig.daemon.process.pid))
     let name = try rig.hotline(["get-sockname"])
     #expect(name.output == rig.tap.path + "\n")
+    let object = try rig.hotline(["get-sockname", "--json"])
+    #expect(try JSON(parsing: object.output).socket.string == rig.tap.path)
   }
 
   @Test func interruptCancelsTheRequest() throws {

@@ -52,7 +52,7 @@ complete -c hotline -n "__hotline_command_is help" -a "ask send ping status stat
 complete -c hotline -n "__hotline_command_is ask send ping status stats top watch tail config cancel reload drain key get-sockname" -l socket -rF \
     -d "The daemon's socket"
 complete -c hotline -n "__hotline_command_is ask ping status stats config cancel reload drain" -l timeout -x -d "Seconds"
-complete -c hotline -n "__hotline_command_is ping status stats config cancel watch tail reload drain" -l json \
+complete -c hotline -n "__hotline_command_is ping status stats top config cancel watch tail reload drain get-sockname" -l json \
     -d "The daemon's line as it is"
 complete -c hotline -n "__hotline_command_is top watch" -l every -x -d "Seconds between two lines"
 complete -c hotline -n "__hotline_command_is watch" -l requests -d "A line for each request, too"

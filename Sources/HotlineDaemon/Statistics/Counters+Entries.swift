@@ -38,6 +38,13 @@ extension Counters {
       Entry("requests_resent", "Requests sent a second time.", requestsResent),
       Entry("requests_queued", "Requests told that they wait.", requestsQueued),
       Entry("controls_forwarded", "Control messages sent to servers.", controlsForwarded),
+      Entry(
+        "affinity_hits", "Requests sent on the connection of their conversation or cache key.",
+        affinityHits),
+      Entry("affinity_misses", "Requests sent on another than that.", affinityMisses),
+      Entry(
+        "circuits_opened", "Times when requests to a server began to fail at once.",
+        circuitsOpened),
       Entry("requests_ended", "Requests that have ended.", by: "outcome", requestsEnded),
       Entry("errors", "Errors of the daemon's own, told to clients.", by: "code", errorsByCode),
       Entry("events_delivered", "Events brought to clients.", eventsDelivered),
