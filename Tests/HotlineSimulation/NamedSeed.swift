@@ -13,7 +13,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(972, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
     NamedSeed(1, "keepsWhatIsTooMany", "a replacement that came too late gives its place back"),
     NamedSeed(
-      1029, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
+      621, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
     NamedSeed(
       356, "remembersOneResponse", "a late event of before the last response reaches nobody"),
     NamedSeed(
@@ -22,7 +22,7 @@ package struct NamedSeed: Sendable {
       109, "forgetsWhatPrefersAConnection",
       "what prefers a connection goes on there when others had their turn"),
     NamedSeed(
-      57, "continuesOnARetiringConnection",
+      437, "continuesOnARetiringConnection",
       "a continuation that comes after a reload is not sent on an old connection"),
     NamedSeed(
       5, "asksForLanesAgainAfterARefusal",
@@ -32,7 +32,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(
       240, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
     NamedSeed(
-      1377, "forgetsADialThatIsDue",
+      939, "forgetsADialThatIsDue",
       "a time to replace a connection that passes with a pong is not forgotten"),
   ]
 

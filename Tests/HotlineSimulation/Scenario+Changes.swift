@@ -25,7 +25,7 @@ extension Scenario {
     case 3: drawStorm(&random)
     case 4: drawRareRequests(&random)
     case 5, 6, 7: drawHabits(&random)
-    case 8: drawOldAge(&random)
+    case 8, 9: drawOldAge(&random)
     default: break
     }
   }

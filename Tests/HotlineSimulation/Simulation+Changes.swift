@@ -118,8 +118,9 @@ extension Simulation {
 
   func drain() {
     guard violation == nil, !isStopped else { return }
-    let able = clients.values.filter { $0.line == .open && $0.isAccepted && !$0.closeIsAsked }
-    guard let client = able.map(\.number).min() else { return }
+    let able = clients.values.filter(\.mayAsk)
+    if let stranger = able.filter(\.isStranger).map(\.number).min() { drain(by: stranger) }
+    guard let client = able.filter({ !$0.isStranger }).map(\.number).min() else { return }
     isDraining = true
     for _ in 0..<second.pick([1, 1, 2]) { drain(by: client) }
     // It may have nothing else to say.
@@ -129,7 +130,10 @@ extension Simulation {
   private func drain(by client: ClientNumber) {
     let number = CommandNumber(nextCommand)
     nextCommand += 1
-    commands[number] = SimulatedCommand(client: client)
+    let isStranger = clients[client]?.isStranger == true
+    if !isStranger { commands[number] = SimulatedCommand(client: client) }
+    asked = .drain
+    atHand = .line(client, answers: 0)
     let instant = instant
     feed("client \(client.rawValue) asks for drain \(number.rawValue)") {
       $0.drainRequested(number, by: client, at: instant)

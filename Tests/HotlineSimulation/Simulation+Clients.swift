@@ -3,13 +3,18 @@ import HotlineCore
 /// What simulated local programs do.
 extension Simulation {
   func connect(_ number: ClientNumber) {
-    let uid: UInt32 = random.oneIn(40) ? 1001 : random.oneIn(10) ? 0 : 1000
-    clients[number] = SimulatedClient(number: number, uid: uid)
+    var uid: UInt32 = random.oneIn(40) ? 1001 : random.oneIn(10) ? 0 : 1000
+    var isAllowed = false
+    if scenario.client.othersCancel > 0, third.oneIn(6) {
+      uid = 1001
+      isAllowed = third.oneIn(2)
+    }
+    clients[number] = SimulatedClient(number: number, uid: uid, isAllowed: isAllowed)
     asked = .connection
     atHand = .line(number, answers: 0)
     let instant = instant
-    feed("client \(number.rawValue) connects, uid \(uid)") {
-      $0.clientConnected(number, uid: uid, at: instant)
+    feed("client \(number.rawValue) connects, uid \(uid)\(isAllowed ? ", allowed" : "")") {
+      $0.clientConnected(number, uid: uid, isAllowed: isAllowed, at: instant)
     }
     if clients[number]?.isAccepted == true,
       clients.values.count(where: \.isAccepted) > scenario.limits.clientsMax
@@ -198,10 +203,10 @@ extension Simulation {
   func cancelOfAnother(_ request: RequestNumber) {
     let able = clients.keys.filter { isAble($0) }.sorted()
     guard let truth = requests[request], let asker = able.isEmpty ? nil : third.pick(able),
-      let uid = clients[asker]?.uid
+      let isStranger = clients[asker]?.isStranger
     else { return }
     let expected: HotlineError.Code? =
-      uid != 1000 && uid != 0 ? .notAllowed : truth.isOpen ? nil : .unknownRequestID
+      isStranger ? .notAllowed : truth.isOpen ? nil : .unknownRequestID
     // Another request may have the name by now; the client itself may have left.
     let isNameTaken = open.contains { number in
       requests[number].map { $0.client == truth.client && $0.id == truth.id } ?? false

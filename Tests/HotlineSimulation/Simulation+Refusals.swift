@@ -13,16 +13,15 @@ extension Simulation {
       return complain(
         "client \(client.rawValue) is refused with \(error.code.rawValue) for nothing")
     }
-    if error.code == .notAllowed || error.code == .tooManyClients {
-      clients[client]?.isAccepted = false
-    }
+    if case .connection = asked { clients[client]?.isAccepted = false }
     if error.sent != .no { complain("a refused line counts as sent") }
   }
 
   private func isJust(_ code: HotlineError.Code, toward number: ClientNumber) -> Bool {
     guard let client = clients[number] else { return false }
     switch (asked, code) {
-    case (.connection, .notAllowed): return client.uid != 1000 && client.uid != 0
+    case (.connection, .notAllowed): return client.isStranger && !client.isAllowed
+    case (.drain, .notAllowed): return client.isStranger
     case (.connection, .tooManyClients):
       let others = clients.values.count { $0.isAccepted && $0.number != number }
       return others >= scenario.limits.clientsMax
@@ -87,7 +86,7 @@ extension Simulation {
 
 /// What the line at hand asks for.
 enum Asked {
-  case nothing, connection
+  case nothing, connection, drain
   case request(NewRequest)
   case cancel(RequestID)
   case control(RequestID, ByteString?)

@@ -9,7 +9,7 @@ extension Simulation {
   func askForReload() {
     guard violation == nil, !isStopped, !isTerminating else { return }
     configurationVersion += 1
-    let able = clients.values.filter { $0.line == .open && $0.isAccepted && !$0.closeIsAsked }
+    let able = clients.values.filter { $0.mayAsk && !$0.isStranger }
     if let client = able.map(\.number).min(), second.oneIn(2) {
       let number = CommandNumber(nextCommand)
       nextCommand += 1

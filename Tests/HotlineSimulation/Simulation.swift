@@ -269,7 +269,8 @@ package final class Simulation {
     }
     guard timer?.deadline != deadline else { return }
     let late = scenario.timerLateMax > 0 ? random.time(0, scenario.timerLateMax) : 0
-    timer = (deadline, max(deadline, now) + late)
+    // Late as one that is due already would have been, had it been the first from the beginning.
+    timer = (deadline, max(deadline + late, now))
   }
 
   func complain(_ what: String) {

@@ -11,6 +11,8 @@ struct SimulatedClient {
 
   let number: ClientNumber
   let uid: UInt32
+  /// The configuration lets it in, whoever it is.
+  let isAllowed: Bool
   var line = Line.open
   /// The core took it, so that its lines are read.
   var isAccepted = true
@@ -23,6 +25,10 @@ struct SimulatedClient {
   var idsUsed: [RequestID] = []
   /// Responses that it could continue.
   var responses: [ByteString] = []
+
+  /// Neither root nor the user whose daemon it is: it may use only what is its own.
+  var isStranger: Bool { uid != 1000 && uid != 0 }
+  var mayAsk: Bool { line == .open && isAccepted && !closeIsAsked }
 }
 
 /// One lane of a connection, as it really is.

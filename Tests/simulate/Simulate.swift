@@ -105,7 +105,7 @@ enum Simulate {
     private static func hunt(_ arguments: Arguments) throws(Arguments.Complaint) -> Bool {
       var faults = PlantedFault.allCases
       if let name = arguments.fault { faults = [try fault(named: name)] }
-      let seedsMax = arguments.isSeedsCountGiven ? arguments.order.seedsCount : 3000
+      let seedsMax = arguments.isSeedsCountGiven ? arguments.order.seedsCount : 1000
       let trails = FaultHunt.run(
         faults, seedsMax: seedsMax, workersCount: arguments.order.workersCount)
       for trail in trails {
