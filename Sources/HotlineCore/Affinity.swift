@@ -22,15 +22,18 @@ struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
   subscript(key: Key) -> Value? { entries[key]?.value }
 
-  mutating func set(_ key: Key, to value: Value) {
-    guard countMax > 0 else { return }
+  /// - Returns: what it was before.
+  @discardableResult
+  mutating func set(_ key: Key, to value: Value) -> Value? {
+    guard countMax > 0 else { return nil }
     stamps += 1
-    entries[key] = (value, stamps)
+    let before = entries.updateValue((value, stamps), forKey: key)?.value
     order.append((key, stamps))
     forgetOldest()
     if order.count > 2 * countMax + 16 {
       order.removeAll { entries[$0.key]?.stamp != $0.stamp }
     }
+    return before
   }
 
   mutating func forget(_ key: Key) {
@@ -92,7 +95,11 @@ struct Affinity: Sendable {
     responses.set(key, to: place)
   }
 
-  mutating func served(_ preference: Preference, on connection: ConnectionNumber) {
+  /// - Returns: the connection that last served it before.
+  @discardableResult
+  mutating func served(
+    _ preference: Preference, on connection: ConnectionNumber
+  ) -> ConnectionNumber? {
     preferences.set(preference, to: connection)
   }
 

@@ -6,7 +6,7 @@ extension Broker {
   /// Puts waiting requests on free lanes, those first that need just that lane.
   mutating func dispatch(_ index: Int, at now: MonotonicInstant) -> [Action] {
     var actions: [Action] = []
-    guard upstreams[index].waitingCount > 0, upstreams[index].heldUntil(at: now) == nil else {
+    guard upstreams[index].waitingCount > 0, heldUntil(index, at: now) == nil else {
       return []
     }
     while true {
@@ -184,28 +184,19 @@ extension Broker {
     upstreams[index].waitingCount -= 1
     let running = Lane.Running(
       request: number, client: request.client, filter: request.spec.events)
+    let preference = request.spec.preference(of: request.uid)
     upstreams[index].pool.connections[place.connection]?.lanes[place.lane].start(
-      running, of: request.spec.preference(of: request.uid),
+      running, of: preference,
       continues: request.spec.previousResponseID != nil)
     clients[request.client]?.lastServedOn = place.connection
-    if let preference = request.spec.preference(of: request.uid) {
-      countAffinity(of: preference, place.connection, index)
-      upstreams[index].affinity.served(preference, on: place.connection)
+    if let preference {
+      let before = upstreams[index].affinity.served(preference, on: place.connection)
+      if before == place.connection { counters.affinityHits += 1 }
+      if let before, before != place.connection { counters.affinityMisses += 1 }
     }
     deadlines.schedule(number, at: request.nextDeadline)
     let name = laneName(place.lane, on: place.connection, of: index)
     return .send(number, on: place.connection, lane: name)
-  }
-
-  private mutating func countAffinity(
-    of preference: Affinity.Preference, _ connection: ConnectionNumber, _ index: Int
-  ) {
-    guard let preferred = upstreams[index].affinity.connection(for: preference) else { return }
-    if preferred == connection {
-      counters.affinityHits += 1
-    } else {
-      counters.affinityMisses += 1
-    }
   }
 
   /// The lane whose name a message is to carry; nil where the connection carries one response.

@@ -11,7 +11,7 @@ extension Broker {
       for connection in upstream.pool.connections.all {
         failures += laneFailures(of: connection)
       }
-      guard upstream.heldUntil(at: now) == nil else { continue }
+      guard heldUntil(index, at: now) == nil else { continue }
       if upstream.queue.hasNew, upstream.pool.bestFreeConnection(at: now) != nil {
         failures.append("a request waits while a connection is free")
       }
@@ -103,7 +103,8 @@ extension Broker {
       let maker = upstream.pool.connections[number]
       guard let maker, maker.continues(on: lane), maker.lanes[lane].bound.contains(request.number)
       else { return "waits for a lane that does not know of it" }
-      let mayWait = !maker.canContinue(on: lane) || upstream.heldUntil(at: now) != nil
+      let mayWait =
+        !maker.canContinue(on: lane) || heldUntil(request.spec.upstream.rawValue, at: now) != nil
       return mayWait ? nil : "waits for a lane that is idle"
     case .pinned(let number, _):
       let preferred = upstream.pool.connections[number]
@@ -111,7 +112,7 @@ extension Broker {
         return "waits for a connection that does not know of it"
       }
       let mayWait =
-        preferred.freeLane == nil || upstream.heldUntil(at: now) != nil
+        preferred.freeLane == nil || heldUntil(request.spec.upstream.rawValue, at: now) != nil
         || (preferred.hasServedPinned && !upstream.queue.isEmpty)
       return mayWait ? nil : "waits for a connection that is free"
     case .running(let connection, let lane):

@@ -37,38 +37,40 @@ extension Broker {
   private func destination(
     of spec: NewRequest, from client: ClientNumber, uid: UInt32, at now: MonotonicInstant
   ) -> Destination {
-    let upstream = upstreams[spec.upstream.rawValue]
-    let pool = upstream.pool
+    // Not held in a variable: a copy of the pool would cost more than all the rest.
+    let index = spec.upstream.rawValue
     if let key = spec.previousResponseKey(of: uid) {
-      let place = upstream.affinity.place(ofResponse: key).flatMap { place in
-        pool.connections[place.connection].flatMap { connection in
+      let place = upstreams[index].affinity.place(ofResponse: key).flatMap { place in
+        upstreams[index].pool.connections[place.connection].flatMap { connection in
           connection.takesContinuations && connection.continues(on: place.lane) ? place : nil
         }
       }
       #if HOTLINE_PLANTED_FAULTS
         if PlantedFault.current == .losesConversationsForNothing, let place,
-          pool.connections[place.connection]?.isIdle == false
+          upstreams[index].pool.connections[place.connection]?.isIdle == false
         {
-          return pool.settings.continuation == .connection ? .lost : .queue
+          return upstreams[index].pool.settings.continuation == .connection ? .lost : .queue
         }
       #endif
-      switch (pool.settings.continuation, place) {
+      switch (upstreams[index].pool.settings.continuation, place) {
       case (.connection, .some(let place)): return .lane(place)
       case (.connection, nil): return .lost
       case (.anywhere, .some(let place)):
-        return preferred(place.connection, spec.preference(of: uid), pool, at: now)
+        return preferred(place.connection, spec.preference(of: uid), of: index, at: now)
       case (.anywhere, nil): break
       }
     }
     if let preference = spec.preference(of: uid) {
-      guard let number = upstream.affinity.connection(for: preference) else { return .queue }
-      return preferred(number, preference, pool, at: now)
+      guard let number = upstreams[index].affinity.connection(for: preference) else {
+        return .queue
+      }
+      return preferred(number, preference, of: index, at: now)
     }
     // Whoever waits for the sake of a habit must not overtake who just waits.
-    guard let number = clients[client]?.lastServedOn, upstream.queue.isEmpty,
-      !upstream.patient.contains(where: { requests[$0]?.client == client })
+    guard let number = clients[client]?.lastServedOn, upstreams[index].queue.isEmpty,
+      !upstreams[index].patient.contains(where: { requests[$0]?.client == client })
     else { return .queue }
-    return preferred(number, nil, of: client, pool, at: now)
+    return preferred(number, nil, by: client, of: index, at: now)
   }
 
   /// A connection that is preferred for the prompt cache's sake, if it is of any use.
@@ -76,18 +78,21 @@ extension Broker {
   /// - Parameter client: whose own requests it would not wait for: what it sends side by side is to
   ///   run side by side.
   private func preferred(
-    _ number: ConnectionNumber, _ preference: Affinity.Preference?, of client: ClientNumber? = nil,
-    _ pool: UpstreamPool, at now: MonotonicInstant
+    _ number: ConnectionNumber, _ preference: Affinity.Preference?, by client: ClientNumber? = nil,
+    of index: Int, at now: MonotonicInstant
   ) -> Destination {
-    guard let connection = pool.connections[number], pool.takesAny(connection, at: now),
+    guard let connection = upstreams[index].pool.connections[number],
+      upstreams[index].pool.takesAny(connection, at: now),
       now < connection.ages.marginAt
     else { return .queue }
     if connection.freeLane(suiting: preference) == nil {
-      guard pool.limits.patience > .zero, connection.freeLane == nil else { return .queue }
+      guard upstreams[index].pool.limits.patience > .zero, connection.freeLane == nil else {
+        return .queue
+      }
       let isOwn = client != nil && connection.lanes.contains { $0.running?.client == client }
       if isOwn { return .queue }
     }
-    return .connection(number, patience: pool.limits.patience)
+    return .connection(number, patience: upstreams[index].pool.limits.patience)
   }
 
   /// Whether a request, accepted now, would not be sent or ended at once.
@@ -95,19 +100,19 @@ extension Broker {
     _ spec: NewRequest, from client: ClientNumber, at now: MonotonicInstant
   ) -> Bool {
     let uid = clients[client]?.uid ?? ownerUID
-    let upstream = upstreams[spec.upstream.rawValue]
-    guard upstream.pool.refusal == nil else { return false }
-    if upstream.heldUntil(at: now) != nil { return true }
-    if let key = spec.conversationKey(of: uid), upstream.orders[key] != nil { return true }
+    let index = spec.upstream.rawValue
+    guard upstreams[index].pool.refusal == nil else { return false }
+    if heldUntil(index, at: now) != nil { return true }
+    if let key = spec.conversationKey(of: uid), upstreams[index].orders[key] != nil { return true }
     switch destination(of: spec, from: client, uid: uid, at: now) {
     case .lost: return false
     case .lane(let place):
-      let connection = upstream.pool.connections[place.connection]
+      let connection = upstreams[index].pool.connections[place.connection]
       return connection?.canContinue(on: place.lane) != true
     case .connection(let number, _):
-      let connection = upstream.pool.connections[number]
+      let connection = upstreams[index].pool.connections[number]
       return connection?.freeLane(suiting: spec.preference(of: uid)) == nil
-    case .queue: return upstream.pool.bestFreeConnection(at: now) == nil
+    case .queue: return upstreams[index].pool.bestFreeConnection(at: now) == nil
     }
   }
 

@@ -175,11 +175,13 @@ package struct Broker: Sendable {
       if PlantedFault.current == .wakesForNothing { return now }
     #endif
     var next = deadlines.nextDeadline
-    for upstream in upstreams {
-      let waiting = upstream.waitingForConnections(at: now)
-      let candidate = upstream.pool.nextDeadline(waiting: waiting, at: now)
+    // By their indices: a copy of each would cost more than all the rest.
+    for index in upstreams.indices {
+      let waiting = waitingForConnections(index, at: now)
+      let candidate = upstreams[index].pool.nextDeadline(waiting: waiting, at: now)
       if let candidate { next = min(next ?? candidate, candidate) }
-      guard upstream.waitingCount > 0, let until = upstream.heldUntil(at: now) else { continue }
+      guard upstreams[index].waitingCount > 0, let until = heldUntil(index, at: now)
+      else { continue }
       next = min(next ?? until, until)
     }
     if case .terminating(let until) = phase { next = min(next ?? until, until) }
@@ -239,7 +241,7 @@ package struct Broker: Sendable {
     switch request.state {
     case .ordered: return .order
     case .bound, .pinned, .queued:
-      if upstreams[request.spec.upstream.rawValue].heldUntil(at: now) != nil { return .rateLimit }
+      if heldUntil(request.spec.upstream.rawValue, at: now) != nil { return .rateLimit }
     case .running: break
     }
     guard case .queued = request.state else { return .busy }
@@ -273,7 +275,7 @@ package struct Broker: Sendable {
   private func queueTimeoutError(of request: Request, at now: MonotonicInstant) -> HotlineError {
     let waited = request.waitingSince.duration(to: request.waitDeadline).inWords
     if request.state != .ordered,
-      let until = upstreams[request.spec.upstream.rawValue].heldUntil(at: now)
+      let until = heldUntil(request.spec.upstream.rawValue, at: now)
     {
       return HotlineError(
         .queueTimeout,
@@ -315,7 +317,7 @@ package struct Broker: Sendable {
     var actions = failOver(index, at: now) + failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)
-    let waiting = upstreams[index].waitingForConnections(at: now)
+    let waiting = waitingForConnections(index, at: now)
     let balance = upstreams[index].pool.balance(
       waiting: waiting, next: &nextConnection, at: now)
     guard !balance.isEmpty else { return actions }

@@ -41,6 +41,8 @@ struct RateLimits: Sendable {
   }
 
   private var entries: [String: Entry] = [:]
+  /// When all limits that are used up are whole again; nil if none is, or none says when.
+  private(set) var usedUpUntil: MonotonicInstant?
 
   /// Each takes the place of what was said before of the limit of its name.
   mutating func said(_ limits: [RateLimit], at now: MonotonicInstant) {
@@ -49,13 +51,7 @@ struct RateLimits: Sendable {
       entries[limit.name] = Entry(
         limit: limit, resetsAt: limit.resetsAfter.map { now.advanced(by: $0) })
     }
-  }
-
-  /// When all limits that are used up are whole again; nil if none is, or none says when.
-  func heldUntil(at now: MonotonicInstant) -> MonotonicInstant? {
-    guard !entries.isEmpty else { return nil }
-    let resets = entries.values.lazy.filter(\.limit.isUsedUp).compactMap(\.resetsAt)
-    return resets.max().flatMap { $0 > now ? $0 : nil }
+    usedUpUntil = entries.values.filter(\.limit.isUsedUp).compactMap(\.resetsAt).max()
   }
 
   /// By their names, with the time that is left of each; what has been reset is not known.
@@ -80,16 +76,19 @@ extension Broker {
     // It may have given more.
     return conclude([], at: now)
   }
-}
 
-extension Broker.Upstream {
-  /// No request is sent before, as its server would refuse it; nil: requests may go.
-  func heldUntil(at now: MonotonicInstant) -> MonotonicInstant? {
-    pool.limits.rateLimits == .wait ? rateLimits.heldUntil(at: now) : nil
+  /// No request of an upstream is sent before, as its server would refuse it; nil: they may go.
+  ///
+  /// Asked at each input, so it touches nothing that would have to be copied.
+  func heldUntil(_ index: Int, at now: MonotonicInstant) -> MonotonicInstant? {
+    guard let until = upstreams[index].rateLimits.usedUpUntil, until > now,
+      upstreams[index].pool.settings.limits.rateLimits == .wait
+    else { return nil }
+    return until
   }
 
   /// Requests that a connection would help.
-  func waitingForConnections(at now: MonotonicInstant) -> Int {
-    heldUntil(at: now) == nil ? queue.count : 0
+  func waitingForConnections(_ index: Int, at now: MonotonicInstant) -> Int {
+    heldUntil(index, at: now) == nil ? upstreams[index].queue.count : 0
   }
 }

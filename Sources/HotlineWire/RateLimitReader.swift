@@ -124,6 +124,8 @@ package struct RateLimitReader {
       return
     }
     var limit = RateLimit(given ?? "")
+    // A clock that may be set is asked only where the server says nothing else.
+    var instant: Duration?
     try scanner.enterObject()
     while let name = try scanner.nextName() {
       let value = try scanner.skipValue()
@@ -137,13 +139,14 @@ package struct RateLimitReader {
       } else if name.equals("used_percent", in: bytes) {
         limit.usedPercent = number.flatMap { $0.isFinite ? $0 : nil }
       } else if name.equals("reset_at", in: bytes) {
-        limit.resetsAfter = number.flatMap { Self.duration(max(0, $0 - Double(clock))) }
+        instant = number.flatMap { Self.duration(max(0, $0 - Double(clock))) }
       } else if ["reset_seconds", "resets_in_seconds", "reset_after_seconds"].contains(
         name.decoded(in: bytes).description)
       {
         limit.resetsAfter = number.flatMap { Self.duration($0) }
       }
     }
+    limit.resetsAfter = limit.resetsAfter ?? instant
     change(limit.name) { $0 = limit }
   }
 

@@ -20,6 +20,35 @@ import Testing
     try await simulator.stop()
   }
 
+  /// What has come of an event is held as well, and its server goes on sending.
+  @Test(arguments: [(1 << 20, false), (8 << 20, true)])
+  func partOfAnEventCountsAsWhatIsHeld(limit: Int, isEnough: Bool) async throws {
+    var configuration = SimulatorConfiguration()
+    configuration.isPlain = true
+    let simulator = try Simulator(configuration)
+    try await simulator.start()
+    let rig = try LoopRig(url: "ws://127.0.0.1:\(simulator.port)/v1/realtime") { configuration in
+      configuration.limits.memoryBytesMax = limit
+      configuration.limits.bufferBytesMax = 16 << 20
+    }
+    let text = try ask(rig, "[[fault: giant 4000000 after 2]]")
+    #expect(text.utf8.count > 4_000_000 || !isEnough)
+    #expect(text.contains(#""outcome":"\#(isEnough ? "completed" : "error")""#))
+    #expect(text.contains("connection_lost") != isEnough)
+    #expect(text.contains("socket.memory_max") != isEnough)
+    // The next one is served.
+    #expect(try ask(rig, "hello").contains(#""outcome":"completed""#))
+    #expect(try rig.isEmpty())
+    try await simulator.stop()
+  }
+
+  private func ask(_ rig: LoopRig, _ text: String) throws -> String {
+    let client = try rig.connect()
+    try client.write(#"{"type":"response.create","model":"m","input":"\#(text)"}"# + "\n")
+    client.shutDownWriting()
+    return try client.readToEnd()
+  }
+
   private func exchange(_ rig: LoopRig, clients count: Int, requests: Int) throws {
     let clients = try (0..<count).map { _ in try rig.connect() }
     for (number, client) in clients.enumerated() {

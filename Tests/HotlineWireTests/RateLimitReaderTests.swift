@@ -65,6 +65,16 @@ import Testing
         ])
   }
 
+  /// An instant is judged by a clock that may be wrong, a duration is not.
+  @Test(arguments: [
+    #""reset_at":1000090,"reset_after_seconds":5"#, #""reset_after_seconds":5,"reset_at":1000090"#,
+  ])
+  func aDurationGoesBeforeAnInstant(members: String) {
+    #expect(
+      read(#"{"type":"codex.rate_limits","rate_limits":{"primary":{\#(members)}}}"#)
+        == [RateLimit("primary", resetsAfter: .seconds(5))])
+  }
+
   @Test(arguments: [
     #"{"type":"error","status":429,"headers":{"Retry-After":2,"X-RateLimit-Limit-Requests":"5"}}"#,
     #"{"type":"error","error":{"code":"c","headers":{"retry-after":"2","#

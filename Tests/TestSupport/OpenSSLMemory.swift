@@ -1,6 +1,5 @@
 import COpenSSL
 import Glibc
-import Synchronization
 
 /// What OpenSSL has allocated and not given back, whatever kind of object it is for.
 ///
@@ -27,7 +26,26 @@ package enum OpenSSLMemory {
     static let bytes = 32
   }
 
-  private static let state = Mutex(Usage())
+  /// The thread sanitizer knows a lock of pthread's, but not Synchronization's `Mutex`, which waits
+  /// by futex(2): each count would be a race to it.
+  private final class Guarded: @unchecked Sendable {
+    private let lock: UnsafeMutablePointer<pthread_mutex_t> = .allocate(capacity: 1)
+    private var usage = Usage()
+
+    init() {
+      let error = pthread_mutex_init(lock, nil)
+      precondition(error == 0, "no mutex: error \(error)")
+    }
+
+    func withLock<Result>(_ body: (inout Usage) -> Result) -> Result {
+      pthread_mutex_lock(lock)
+      defer { pthread_mutex_unlock(lock) }
+      return body(&usage)
+    }
+  }
+
+  /// For the rest of the process.
+  private static let state = Guarded()
 
   package static var usage: Usage { state.withLock { $0 } }
 

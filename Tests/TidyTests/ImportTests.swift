@@ -95,6 +95,32 @@ import Testing
       ])
   }
 
+  /// What of the environment the daemon looks at can be read in few places, none of which is about
+  /// verification but the first, which names the system's authorities as OpenSSL does.
+  @Test func theEnvironmentIsReadInFewPlaces() {
+    let daemon = SourceTree.all.filter { file in
+      file.path.hasPrefix("Sources/") && file.name.hasSuffix(".swift")
+        && !["Sources/hotline/", "Sources/HotlineSimulator/", "Sources/hotline-simulator/"]
+          .contains { file.path.hasPrefix($0) }
+    }
+    let words = ["getenv", "environ", "ProcessInfo"]
+    let places = daemon.filter { file in
+      file.code.contains { line in words.contains { contains($0, line.text) } }
+    }
+    #expect(
+      Set(places.map(\.name)) == [
+        "TLSSystemTrust.swift", "Surroundings.swift", "SecretSource.swift", "LogOutput.swift",
+        "ServiceNotifier.swift",
+      ])
+  }
+
+  /// It has no TLS of its own, so no flag of it can weaken any.
+  @Test func theClientKnowsNoTLS() {
+    for file in SourceTree.target("hotline") {
+      #expect(!file.imports.contains { ["HotlineTLS", "COpenSSL"].contains($0.module) })
+    }
+  }
+
   @Test func nothingIsPublic() {
     for file in SourceTree.swift {
       for (number, line) in file.code {

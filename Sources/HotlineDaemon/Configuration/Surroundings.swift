@@ -24,15 +24,17 @@ package struct Surroundings: Sendable {
     self.readSecret = readSecret
   }
 
+  /// The variables that the daemon looks at; others are read for a key only.
+  static let variables =
+    [
+      "HOTLINE_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "HOME",
+      "STATE_DIRECTORY", "XDG_STATE_HOME",
+    ] + ConfigurationReader.proxyVariables + ConfigurationReader.bypassVariables
+
   /// This process's own. At start, before other threads change the environment.
   package static var process: Surroundings {
-    let names =
-      [
-        "HOTLINE_SOCKET", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "HOME",
-        "STATE_DIRECTORY", "XDG_STATE_HOME",
-      ] + ConfigurationReader.proxyVariables + ConfigurationReader.bypassVariables
     var environment: [String: String] = [:]
-    for name in names {
+    for name in variables {
       environment[name] = getenv(name).map { String(cString: $0) }
     }
     return Surroundings(

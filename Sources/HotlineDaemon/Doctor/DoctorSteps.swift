@@ -30,13 +30,13 @@ struct DoctorSteps {
     return names + ["upgrade", "grace", "ping"]
   }
 
-  /// Those behind the first that failed are not tried.
+  /// Those behind the first that failed are not tried; a second connection is tried after all.
   var all: [DoctorStep] {
     var steps: [DoctorStep] = []
     for name in Self.afterName(upstream) {
-      steps.append(steps.contains(where: \.isBad) ? .skipped(name) : step(name))
+      let isBarred = steps.contains { $0.isBad && $0.name != "resumption" }
+      steps.append(isBarred ? .skipped(name) : step(name))
     }
-    // It was tried after all others.
     guard upstream.endpoint.isSecure, second == nil,
       let index = steps.firstIndex(where: { $0.name == "resumption" })
     else { return steps }
@@ -121,6 +121,13 @@ struct DoctorSteps {
   // MARK: Steps behind the dial
 
   private var resumption: DoctorStep {
+    if let failure = second?.dialFailure {
+      return .bad(
+        "resumption", second.map { Duration($0.ended - $0.began) },
+        "a second connection failed: \(failure.detail)",
+        remedy: "try again; if it stays so, the server, or what is between, lets through only one "
+          + "connection at a time: set connections_max = 1")
+    }
     guard let handshake = second?.handshake else { return .skipped("resumption") }
     let begin = second.flatMap { $0.times.tunnelled ?? $0.times.connected }
     let duration = second?.times.secured.flatMap { end in begin.map { Duration(end - $0) } }

@@ -123,7 +123,21 @@ extension DaemonLoop: UpstreamHandlerDelegate {
       }
     }
     batchEnded()
+    if let link = link(connection) { endIfTooMuchIsHeld(by: link) }
     if let link = link(connection) { holdIfWanted(link) }
+  }
+
+  /// So much of an event may have come on any connection, whatever else is held: some reads' worth.
+  private static let partBytesSpared = 256 << 10
+
+  /// What has come of an event can neither be passed on nor wait for the rest, lest many of them
+  /// wait for one another; its server cannot be told to send less.
+  private func endIfTooMuchIsHeld(by link: UpstreamLink) {
+    guard ledger.isOver, link.bytesAccounted > Self.partBytesSpared else { return }
+    link.handler?.drop(
+      "\(link.bytesAccounted) bytes of one event have come, and the daemon holds more than "
+        + "\(limits.memoryBytesMax) bytes (socket.memory_max); ask for less at once, or raise the "
+        + "limit")
   }
 
   func upstreamHandedOver(_ connection: ConnectionNumber, token: UInt64) {

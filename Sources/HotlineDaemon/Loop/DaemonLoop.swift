@@ -102,7 +102,8 @@ final class DaemonLoop {
   /// Where ended requests are noted; nil for nowhere.
   var accessLog: AccessLog?
   var watches: [ClientNumber: Watch] = [:]
-  /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is.
+  /// Seconds since 1970, by the clock that may be set; decides nothing but what day it is, and how
+  /// long a rate limit lasts of which a server says only at which instant it ends.
   var wallClock: () -> Int64 = LocalCalendar.now
   var calendar: (Int64) -> CalendarDay = LocalCalendar.day
   /// The latest that was asked for.
