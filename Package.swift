@@ -30,6 +30,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 var targets: [Target] = [
+  .systemLibrary(name: "CEpoll"),
   .systemLibrary(name: "COpenSSL"),
   .systemLibrary(name: "CSystemd"),
   .systemLibrary(name: "CZlib"),
@@ -39,13 +40,15 @@ var targets: [Target] = [
   module("HotlineDeflate", ["CZlib"]),
   module(
     "HotlineTransport",
-    ["HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", deque, nioCore, nioPosix]),
+    [
+      "CEpoll", "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", deque, heap, nioCore,
+    ]),
   module("HotlineSystem", ["CSystemd", logging]),
   module(
     "HotlineDaemon",
     [
       "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineTransport", "HotlineSystem",
-      deque, histogram, logging, nioCore, nioPosix, toml,
+      deque, histogram, logging, nioCore, toml,
     ]),
   // Shares nothing with the client's side but the C libraries: it is the daemon's independent peer.
   module("HotlineSimulator", ["COpenSSL", "CZlib", nioCore, nioPosix, nioHTTP1, nioWebSocket]),
@@ -90,7 +93,7 @@ var targets: [Target] = [
     [
       "HotlineCore", "HotlineTLS", "HotlineTransport", "HotlineSystem", "HotlineDaemon",
       "HotlineSimulator",
-      "TestSupport", logging, nioCore, nioPosix,
+      "TestSupport", logging, nioCore,
     ]),
   tests("HotlineSimulatorTests", ["HotlineSimulator", "TestSupport"]),
   tests(

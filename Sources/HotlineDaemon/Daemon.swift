@@ -7,7 +7,6 @@ import HotlineTransport
 import HotlineWire
 import Logging
 import NIOCore
-import NIOPosix
 
 /// The whole daemon: reads the configuration, wires everything together, runs until it is told to
 /// stop.
@@ -166,8 +165,7 @@ package enum Daemon {
     defer { own?.remove() }
     let metrics = bindMetrics(configuration, log)
     defer { metrics?.remove() }
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let loop = group.next()
+    let loop = EpollLoop()
     let notifier = ServiceNotifier()
     let stopped = loop.makePromise(of: Void.self)
     let spending = loadSpending(loader.surroundings, log)
@@ -197,7 +195,7 @@ package enum Daemon {
     }
     let descriptors = own.map { [$0.descriptor] } ?? passed.map(\.descriptor)
     do {
-      try loop.flatSubmit { service.value.serve(descriptors) }.wait()
+      try loop.submit { try service.value.serve(descriptors) }.wait()
     } catch {
       stopped.fail(error)
       throw error

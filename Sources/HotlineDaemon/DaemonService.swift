@@ -20,8 +20,8 @@ final class DaemonService {
   private let notifier: ServiceNotifier
   private let isActivated: Bool
   private let stopped: EventLoopPromise<Void>
-  private var listeners: [any Channel] = []
-  private var metricsListeners: [any Channel] = []
+  private var listeners: [StreamListener] = []
+  private var metricsListeners: [StreamListener] = []
   private var isStatusScheduled = false
   private var farewellTimer: Scheduled<Void>?
   private var isStopping = false
@@ -45,22 +45,16 @@ final class DaemonService {
   }
 
   /// Listens on bound sockets, begins to dial, and tells the service manager.
-  func serve(_ descriptors: [CInt]) -> EventLoopFuture<Void> {
-    let loop = daemon.eventLoop
-    let bound = NIOLoopBound(daemon, eventLoop: loop)
-    let futures = descriptors.map { descriptor in
-      LocalListener.serve(descriptor: descriptor, on: loop, backlog: 1024) { accepted in
-        bound.value.makeClient(descriptor: accepted)
+  func serve(_ descriptors: [CInt]) throws {
+    listeners = try descriptors.map { descriptor in
+      try LocalListener(descriptor: descriptor, on: daemon.eventLoop, backlog: 1024) {
+        [daemon] accepted in daemon.makeClient(descriptor: accepted)
       }
     }
-    return EventLoopFuture.whenAllSucceed(futures, on: loop).assumeIsolated()
-      .map { [self] channels in
-        listeners = channels
-        notifier.ready(status: statusText)
-        feedWatchdog()
-        daemon.step(.started)
-        leaveWhenIdle()
-      }.nonisolated()
+    notifier.ready(status: statusText)
+    feedWatchdog()
+    daemon.step(.started)
+    leaveWhenIdle()
   }
 
   /// - Parameter descriptor: of a bound Unix socket, which is taken over; nil for none.
@@ -169,7 +163,7 @@ final class DaemonService {
   }
 
   private func closeListeners() {
-    for listener in listeners + metricsListeners { listener.close(promise: nil) }
+    for listener in listeners + metricsListeners { listener.close() }
     metricsListeners = []
     listeners = []
   }

@@ -5,7 +5,6 @@ import HotlineSystem
 import HotlineTransport
 import Logging
 import NIOCore
-import NIOPosix
 import Synchronization
 import TestSupport
 
@@ -14,9 +13,9 @@ import TestSupport
 /// A daemon loop with a real Unix socket in front and, unless told otherwise, an upstream behind
 /// that takes TCP connections and stays silent, so that the test speaks in its place.
 final class LoopRig: Sendable {
-  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let loop = EpollLoop()
   private let bound: NIOLoopBound<DaemonLoop>
-  private let listener: any Channel
+  private let listener: NIOLoopBound<LocalListener>
   private let silentServer: CInt
   private let world: Mutex<World>
   let directory: String
@@ -46,7 +45,7 @@ final class LoopRig: Sendable {
       try UpstreamRuntime(
         upstream, key: try Secret(Array("sk-test".utf8)), defaults: configuration.defaults)
     }
-    let loop = group.next()
+    let loop = loop
     let settled = configuration
     bound = try loop.submit {
       NIOLoopBound(
@@ -56,10 +55,11 @@ final class LoopRig: Sendable {
         eventLoop: loop)
     }.wait()
     let descriptor = try UnixSocket.bind(directory + "/s")
-    listener = try loop.flatSubmit { [bound] in
-      LocalListener.serve(descriptor: descriptor, on: loop, backlog: 16) { accepted in
+    listener = try loop.submit { [bound] in
+      let listener = try LocalListener(descriptor: descriptor, on: loop, backlog: 16) { accepted in
         bound.value.makeClient(descriptor: accepted)
       }
+      return NIOLoopBound(listener, eventLoop: loop)
     }.wait()
     let loader = ConfigurationLoader(
       options: world.options, surroundings: surroundings, socketIsPassed: false)
@@ -115,7 +115,7 @@ final class LoopRig: Sendable {
   }
 
   deinit {
-    try? listener.close().wait()
+    try? loop.submit { [listener] in listener.value.close() }.wait()
     // Connections that the group's end breaks would set a timer on a loop that is no more.
     try? onLoop { daemon in
       daemon.step(.terminationRequested)
@@ -125,7 +125,7 @@ final class LoopRig: Sendable {
     close(silentServer)
     unlink(directory + "/s")
     rmdir(directory)
-    group.shutdownGracefully { _ in }
+    loop.shutdownGracefully { _ in }
   }
 
   func connect() throws -> UnixSocket {
@@ -137,7 +137,7 @@ final class LoopRig: Sendable {
   func onLoop<Result: Sendable>(
     _ body: @escaping @Sendable (DaemonLoop) throws -> Result
   ) throws -> Result {
-    try group.next().submit { [bound] in try body(bound.value) }.wait()
+    try loop.submit { [bound] in try body(bound.value) }.wait()
   }
 
   /// Waits until the loop's state is as wished; false if it never is.

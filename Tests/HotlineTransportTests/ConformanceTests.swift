@@ -1,6 +1,5 @@
 import HotlineCore
 import NIOCore
-import NIOPosix
 import TestSupport
 import Testing
 
@@ -63,7 +62,7 @@ private struct ConformanceClient {
     options.eventBytesMax = eventBytesMax
     options.connectTimeout = Deadline.usual
     let chosen = options
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let loop = EpollLoop.shared
     return loop.flatSubmit {
       let ended = loop.makePromise(of: ConformanceClient.self)
       let delegate = EchoingDelegate { delivered, failure in

@@ -7,19 +7,26 @@ import Testing
 
 @testable import HotlineTransport
 
+extension EpollLoop {
+  /// For tests that leave nothing behind on it.
+  static let shared = EpollLoop()
+}
+
 /// One dial on a loop of its own, with real sockets.
 struct Dial {
   typealias Call = RecordingDelegate.Call
+  let loop = EpollLoop()
+  /// For servers, which are NIO's.
   let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let dialers: NIOLoopBoundBox<[UpstreamDialer]>
 
   init() {
-    dialers = .makeBoxSendingValue([], eventLoop: group.next())
+    dialers = .makeBoxSendingValue([], eventLoop: loop)
   }
 
   /// On the loop, which ends no sooner than what it looks up.
   func dialer(lookup: @escaping NameLookup.Function) -> UpstreamDialer {
-    let dialer = UpstreamDialer(eventLoop: group.next(), lookup: lookup)
+    let dialer = UpstreamDialer(eventLoop: loop, lookup: lookup)
     dialers.value.append(dialer)
     return dialer
   }
@@ -33,8 +40,7 @@ struct Dial {
   ) async throws -> (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?) {
     let endpoint = UpstreamEndpoint(
       address: try UpstreamAddress(url: url), headers: [], tls: tls, proxy: proxy)
-    let loop = group.next()
-    return try await loop.flatSubmit {
+    return try await loop.flatSubmit { [loop] in
       let ended = loop.makePromise(
         of: (calls: [Call], failure: ConnectionFailure, facts: UpgradeFacts?).self)
       let delegate = RecordingDelegate()
@@ -55,15 +61,18 @@ struct Dial {
   }
 
   private func isLookingUp() async throws -> Bool {
-    try await group.next().scheduleTask(in: .milliseconds(2)) { [dialers] in
-      dialers.value.contains { !$0.lookups.isIdle }
-    }.futureResult.get()
+    try await loop.flatSubmit { [loop, dialers] in
+      loop.scheduleTask(in: .milliseconds(2)) {
+        dialers.value.contains { !$0.lookups.isIdle }
+      }.futureResult
+    }.get()
   }
 
   func end(_ server: (any Channel)? = nil) async throws {
     try await server?.close().get()
     let deadline = Deadline()
     while try await isLookingUp(), !deadline.isReached {}
+    try await loop.shutdownGracefully()
     try await group.shutdownGracefully()
   }
 }

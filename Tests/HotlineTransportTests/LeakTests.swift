@@ -135,7 +135,7 @@ private struct DialFates {
   ) async throws {
     let endpoint = UpstreamEndpoint(
       address: try UpstreamAddress(url: url), headers: [], tls: tls)
-    let loop = dial.group.next()
+    let loop = dial.loop
     try await loop.submit {
       let handler = UpstreamDialer(eventLoop: loop).dial(
         ConnectionNumber(1), to: endpoint, options: .init(), delegate: RecordingDelegate())

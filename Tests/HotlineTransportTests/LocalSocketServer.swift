@@ -1,7 +1,6 @@
 import Glibc
 import HotlineCore
 import NIOCore
-import NIOPosix
 import TestSupport
 
 @testable import HotlineTransport
@@ -19,20 +18,20 @@ final class LocalSocketServer: Sendable {
   }
 
   let directory: String
-  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private let loop = EpollLoop()
   private let state: NIOLoopBoundBox<State>
-  private let channel: any Channel
+  private let listener: NIOLoopBound<LocalListener>
 
   init(_ limits: ClientHandlerLimits = .init(), answer: @escaping Answer) throws {
     var template = Array("/tmp/hotline-XXXXXX".utf8CString)
     directory = String(cString: mkdtemp(&template)!)
-    let loop = group.next()
+    let loop = loop
     let state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: loop)
     self.state = state
     let descriptor = try UnixSocket.bind(directory + "/s")
-    channel = try loop.flatSubmit {
+    listener = try loop.submit {
       state.value.delegate.onCall = answer
-      return LocalListener.serve(descriptor: descriptor, on: loop, backlog: 16) { _ in
+      let listener = try LocalListener(descriptor: descriptor, on: loop, backlog: 16) { _ in
         let state = state.value
         let client = ClientHandler(
           number: ClientNumber(1), limits: limits, buffers: state.buffers, ledger: state.ledger,
@@ -40,13 +39,14 @@ final class LocalSocketServer: Sendable {
         state.client = client
         return client
       }
+      return NIOLoopBound(listener, eventLoop: loop)
     }.wait()
   }
 
   func connect() throws -> UnixSocket { try UnixSocket(connectedTo: directory + "/s") }
 
   func onLoop<Result: Sendable>(_ body: @escaping @Sendable (State) -> Result) throws -> Result {
-    try group.next().submit { [state] in body(state.value) }.wait()
+    try loop.submit { [state] in body(state.value) }.wait()
   }
 
   /// Waits until the loop's state is as wished; false if it never is.
@@ -60,9 +60,9 @@ final class LocalSocketServer: Sendable {
   }
 
   deinit {
-    try? channel.close().wait()
+    try? loop.submit { [listener] in listener.value.close() }.wait()
     unlink(directory + "/s")
     rmdir(directory)
-    group.shutdownGracefully { _ in }
+    loop.shutdownGracefully { _ in }
   }
 }

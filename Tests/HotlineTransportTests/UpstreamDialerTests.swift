@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import HotlineCore
 import HotlineTLS
 import NIOCore
@@ -206,7 +207,7 @@ struct UpstreamDialerTests {
       tls: nil)
     let asked = Mutex<[NameLookup.Family]>([])
     let mayAnswer = DispatchSemaphore(value: 0)
-    let loop = dial.group.next()
+    let loop = dial.loop
     let calls = try await loop.flatSubmit {
       let dialer = dial.dialer { _, family in
         asked.withLock { $0.append(family) }
@@ -240,17 +241,18 @@ struct UpstreamDialerTests {
     let dial = Dial()
     let server = try await DialerServer.start(dial.group)
     _ = try await dial.run("ws://127.0.0.1:\(port(server))/") { handler, call in
-      guard call == .opened, let options = handler.context?.channel.syncOptions else { return }
-      func value(_ option: NIOBSDSocket.Option) -> Int? {
-        (try? options.getOption(.tcpOption(option))).map { Int($0) }
+      guard call == .opened, let channel = handler.context?.channel as? StreamChannel
+      else { return }
+      func value(_ option: CInt, _ level: CInt = CInt(IPPROTO_TCP)) -> CInt? {
+        SystemCalls.value(of: option, level, on: channel.descriptor)
       }
-      #expect(value(TCPOptions.noDelay) == 1)
-      #expect(value(TCPOptions.userTimeout) == 20_000)
-      #expect((try? options.getOption(.socketOption(.so_keepalive))) == 1)
-      #expect(value(TCPOptions.keepaliveIdle) == 30)
-      #expect(value(TCPOptions.keepaliveInterval) == 10)
-      #expect(value(TCPOptions.keepaliveCount) == 3)
-      #expect(value(TCPOptions.notSentLowWater) == 128 << 10)
+      #expect(value(TCP_NODELAY) == 1)
+      #expect(value(TCP_USER_TIMEOUT) == 20_000)
+      #expect(value(SO_KEEPALIVE, SOL_SOCKET) == 1)
+      #expect(value(TCP_KEEPIDLE) == 30)
+      #expect(value(TCP_KEEPINTVL) == 10)
+      #expect(value(TCP_KEEPCNT) == 3)
+      #expect(value(TCP_NOTSENT_LOWAT) == 128 << 10)
       handler.drop()
     }
     try await dial.end(server)
@@ -279,7 +281,7 @@ struct UpstreamDialerTests {
     let server = try await DialerServer.start(dial.group)
     let endpoint = UpstreamEndpoint(
       address: try UpstreamAddress(url: "ws://127.0.0.1:\(port(server))/"), headers: [], tls: nil)
-    let loop = dial.group.next()
+    let loop = dial.loop
     let calls = try await loop.flatSubmit {
       let delegate = RecordingDelegate()
       let handler = UpstreamDialer(eventLoop: loop).dial(

@@ -1,6 +1,6 @@
+import Glibc
 import HotlineCore
 import NIOCore
-import NIOPosix
 import TestSupport
 import Testing
 
@@ -14,7 +14,7 @@ import Testing
   /// own thread.
   fileprivate struct Pair {
     let server = RawWebSocketServer(receiveBytes: 64 << 10)
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let loop = EpollLoop.shared
     let sender: NIOLoopBound<SendingDelegate>
 
     init(extensions: String? = nil, text: [UInt8] = UpstreamPacingTests.text) throws {
@@ -147,10 +147,10 @@ import Testing
     _ = try pair.read()
     try pair.server.vanish()
     try pair.ask { sender in
-      guard let options = sender.handler?.context?.channel.syncOptions else { return }
-      #expect(throws: Never.self) {
-        try options.setOption(.tcpOption(TCPOptions.userTimeout), value: 300)
-      }
+      guard let channel = sender.handler?.context?.channel as? StreamChannel else { return }
+      #expect(
+        SystemCalls.set(
+          TCP_USER_TIMEOUT, of: CInt(IPPROTO_TCP), to: 300, on: channel.descriptor))
       sender.handler?.send(OutboundMessage(ByteBuffer(string: "anybody there?")), token: 2)
     }
     try expectTimeout(pair)

@@ -41,6 +41,7 @@ import Testing
 
   /// The simulator is the daemon's independent peer, so it has its own way to OpenSSL and zlib.
   @Test(arguments: [
+    ("CEpoll", ["HotlineTransport"]),
     ("COpenSSL", ["HotlineTLS", "HotlineSimulator", "TestSupport", "HotlineTLSTests"]),
     ("CSystemd", ["HotlineSystem"]),
     ("CZlib", ["HotlineDeflate", "HotlineSimulator", "TestSupport"]),

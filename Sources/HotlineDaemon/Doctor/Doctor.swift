@@ -3,7 +3,6 @@ import HotlineCore
 import HotlineSystem
 import HotlineTransport
 import NIOCore
-import NIOPosix
 import Synchronization
 
 /// `hotlined --doctor`: goes the way to every upstream step by step, and says how far it gets.
@@ -45,21 +44,21 @@ struct Doctor {
     }
     let file = configuration.file ?? "no file, so the defaults hold"
     var report = DoctorReport(configuration: .good("configuration", .since(began), file))
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop = EpollLoop()
     for index in configuration.upstreams.indices {
       let upstream = configuration.upstreams[index]
       report.upstreams.append(
         .init(
           name: upstream.name, url: upstream.endpoint.displayed,
-          steps: steps(to: upstream, at: index, of: configuration, on: group.next())))
+          steps: steps(to: upstream, at: index, of: configuration, on: loop)))
     }
-    try? group.syncShutdownGracefully()
+    try? loop.syncShutdownGracefully()
     return report
   }
 
   private func steps(
     to upstream: UpstreamConfiguration, at index: Int, of configuration: Configuration,
-    on loop: any EventLoop
+    on loop: EpollLoop
   ) -> [DoctorStep] {
     let (key, keyStep) = key(of: upstream, at: index, in: configuration)
     var steps = [keyStep]

@@ -39,7 +39,7 @@ final class DoctorProbe: UpstreamHandlerDelegate {
     case closing
   }
 
-  private let loop: any EventLoop
+  private let loop: EpollLoop
   private let redactor: SecretRedactor
   private let pongTimeout: TimeAmount
   private let completion: (Findings) -> Void
@@ -49,7 +49,7 @@ final class DoctorProbe: UpstreamHandlerDelegate {
   private var timer: Scheduled<Void>?
 
   private init(
-    _ runtime: UpstreamRuntime, on loop: any EventLoop, completion: @escaping (Findings) -> Void
+    _ runtime: UpstreamRuntime, on loop: EpollLoop, completion: @escaping (Findings) -> Void
   ) {
     self.loop = loop
     redactor = runtime.endpoint.redactor
@@ -58,7 +58,7 @@ final class DoctorProbe: UpstreamHandlerDelegate {
     self.completion = completion
   }
 
-  static func run(_ runtime: UpstreamRuntime, on loop: any EventLoop) -> EventLoopFuture<Findings> {
+  static func run(_ runtime: UpstreamRuntime, on loop: EpollLoop) -> EventLoopFuture<Findings> {
     loop.flatSubmit {
       let promise = loop.makePromise(of: Findings.self)
       let probe = DoctorProbe(runtime, on: loop) { promise.succeed($0) }

@@ -34,7 +34,7 @@ final class DaemonLoop {
     case configurationRead(Result<ConfigurationLoader.Loaded, ConfigurationError>)
   }
 
-  let eventLoop: any EventLoop
+  let eventLoop: EpollLoop
   /// What it runs by; a reload replaces it.
   var configuration: Configuration
   var limits: Limits { configuration.limits }
@@ -118,7 +118,7 @@ final class DaemonLoop {
   }
 
   init(
-    configuration: Configuration, upstreams: [UpstreamRuntime], eventLoop: any EventLoop,
+    configuration: Configuration, upstreams: [UpstreamRuntime], eventLoop: EpollLoop,
     log: Logger, ownerUID: UInt32, seed: UInt64
   ) {
     self.eventLoop = eventLoop

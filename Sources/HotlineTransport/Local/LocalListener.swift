@@ -1,51 +1,75 @@
+import Glibc
 import NIOCore
-import NIOPosix
 
-/// Accepts local connections on Unix sockets that somebody else has bound.
-package enum LocalListener {
+/// Accepts local connections on a Unix socket that somebody else has bound. Loop only.
+package final class LocalListener {
+  private let descriptor: CInt
+  private let loop: EpollLoop
+  private let makeClient: (_ descriptor: CInt) -> ClientHandler
+  private var isOpen = true
+
   /// Serves a bound socket, whose descriptor it takes over.
   ///
   /// - Parameters:
   ///   - descriptor: a bound `SOCK_STREAM` Unix socket, passed by systemd or made by the daemon.
   ///   - loop: the daemon loop, on which everything runs.
-  ///   - backlog: connections that may wait to be accepted; NIO calls listen(2) once more.
+  ///   - backlog: connections that may wait to be accepted; listen(2) is called once more.
   ///   - makeClient: called on the loop for each connection with its descriptor.
-  package static func serve(
-    descriptor: CInt, on loop: any EventLoop, backlog: Int32,
-    makeClient: @escaping @Sendable (_ descriptor: CInt) -> ClientHandler
-  ) -> EventLoopFuture<any Channel> {
-    ServerBootstrap(group: loop)
-      .serverChannelOption(.backlog, value: backlog)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try setOptions(of: channel)
-          let pipeline = channel.pipeline.syncOperations
-          let descriptor = try pipeline.descriptor()
-          try pipeline.addHandler(makeClient(descriptor))
-        }
-      }
-      .withBoundSocket(descriptor)
-  }
-
-  /// Here, not as the bootstrap's child options: those take a future each, and every client pays.
-  private static func setOptions(of channel: any Channel) throws {
-    guard let options = channel.syncOptions else {
-      preconditionFailure("a socket's channel has no synchronous options")
+  package init(
+    descriptor: CInt, on loop: EpollLoop, backlog: Int32,
+    makeClient: @escaping (_ descriptor: CInt) -> ClientHandler
+  ) throws {
+    self.descriptor = descriptor
+    self.loop = loop
+    self.makeClient = makeClient
+    SystemCalls.doNotBlock(descriptor)
+    guard listen(descriptor, backlog) == 0 else {
+      throw IOError(errnoCode: errno, reason: "listen")
     }
-    // Half-close is how a client says that it has asked everything.
-    try options.setOption(.allowRemoteHalfClosure, value: true)
-    try options.setOption(.recvAllocator, value: receiveSizes)
-    // NIO keeps that many buffers for each channel, idle ones too.
-    try options.setOption(.maxMessagesPerRead, value: 1)
+    loop.watch(descriptor, for: .reading, self)
   }
 
-  private static let receiveSizes: any RecvByteBufferAllocator & Sendable =
-    AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 4096, maximum: 64 << 10)
+  package func close() {
+    guard isOpen else { return }
+    isOpen = false
+    loop.unwatch(descriptor, isClosing: false)
+    _ = Glibc.close(descriptor)
+  }
+
+  /// How long newcomers wait where no descriptor is left for them.
+  private static let pause: TimeAmount = .milliseconds(100)
+
+  private func accept() {
+    switch SystemCalls.accept(descriptor) {
+    case .done(let accepted): serve(CInt(accepted))
+    case .wouldBlock, .failed(ECONNABORTED): break
+    case .failed: rest()
+    }
+  }
+
+  private func serve(_ accepted: CInt) {
+    let channel = StreamChannel(accepted, on: loop)
+    do {
+      // Half-close is how a client says that it has asked everything.
+      try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+      try channel.pipeline.syncOperations.addHandler(makeClient(accepted))
+    } catch {
+      preconditionFailure("a client's channel cannot be set up: \(error)")
+    }
+    channel.serve()
+  }
+
+  private func rest() {
+    loop.change(descriptor, to: [])
+    loop.assumeIsolated().scheduleTask(in: Self.pause) { [weak self] in
+      guard let self, isOpen else { return }
+      loop.change(descriptor, to: .reading)
+    }
+  }
 }
 
-extension ChannelPipeline.SynchronousOperations {
-  fileprivate func descriptor() throws -> CInt {
-    let descriptor = try withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
-    return descriptor ?? -1
-  }
+extension LocalListener: DescriptorObserver {
+  /// One at a time: the others' turn comes after what else is ready.
+  func descriptorBecame(_ readiness: Readiness) { accept() }
+  func loopEnds() { close() }
 }

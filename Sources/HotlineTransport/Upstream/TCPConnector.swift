@@ -1,6 +1,5 @@
 import HotlineCore
 import NIOCore
-import NIOPosix
 
 /// Opens one TCP connection to a host, to whichever of its addresses answers first.
 ///
@@ -11,7 +10,7 @@ final class TCPConnector {
   private let port: Int
   private let isIPAddress: Bool
   private let lookups: PendingLookups
-  private let bootstrap: () -> ClientBootstrap
+  private let makeChannel: UpstreamDial.ChannelMaker
   private var race: ConnectionRace
   private var channels: [Int: any Channel] = [:]
   private var timer: Scheduled<Void>?
@@ -20,14 +19,14 @@ final class TCPConnector {
 
   init(
     to host: String, port: Int, isIPAddress: Bool, eventLoop: any EventLoop,
-    lookups: PendingLookups, bootstrap: @escaping () -> ClientBootstrap
+    lookups: PendingLookups, makeChannel: @escaping UpstreamDial.ChannelMaker
   ) {
     self.host = host
     self.port = port
     self.isIPAddress = isIPAddress
     self.eventLoop = eventLoop
     self.lookups = lookups
-    self.bootstrap = bootstrap
+    self.makeChannel = makeChannel
     race = ConnectionRace(port: port)
   }
 
@@ -97,25 +96,22 @@ final class TCPConnector {
     } catch {
       return failed(attempt, "not an address that can be used")
     }
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    bootstrap()
-      .channelInitializer { [eventLoop] channel in
-        // So that an attempt that is no longer needed can be ended.
-        bound.value.began(attempt, channel)
-        return eventLoop.makeSucceededVoidFuture()
+    let channel: StreamChannel
+    do {
+      channel = try makeChannel(target)
+    } catch {
+      return failed(attempt, describe(error))
+    }
+    // So that an attempt that is no longer needed can be ended.
+    channels[attempt] = channel
+    channel.connect(to: target).assumeIsolated().whenComplete { [self] result in
+      channels[attempt] = nil
+      switch result {
+      case .success where completion == nil: channel.close(promise: nil)
+      case .success: complete(channel)
+      case .failure(let error): failed(attempt, describe(error))
       }
-      .connect(to: target).assumeIsolated().whenComplete { [self] result in
-        channels[attempt] = nil
-        switch result {
-        case .success(let channel) where completion == nil: channel.close(promise: nil)
-        case .success(let channel): complete(channel)
-        case .failure(let error): failed(attempt, describe(error))
-        }
-      }
-  }
-
-  private func began(_ attempt: Int, _ channel: any Channel) {
-    if completion == nil { channel.close(promise: nil) } else { channels[attempt] = channel }
+    }
   }
 
   /// Later, as an attempt may fail while it is begun.

@@ -1,17 +1,19 @@
 import HotlineCore
 import HotlineTLS
 import NIOCore
-import NIOPosix
 
 /// One dial, from the name to the pipeline that the handler joins. Confined to its loop.
 final class UpstreamDial {
+  /// Makes a channel that can be connected to an address of this kind.
+  typealias ChannelMaker = (SocketAddress) throws(IOError) -> StreamChannel
+
   /// Addresses that a SOCKS proxy is asked for, one after the other.
   private static let targetsMax = 8
 
   /// Which lets go of this when the dial is over.
   private let handler: UpstreamHandler
   private let lookups: PendingLookups
-  private let bootstrap: () -> ClientBootstrap
+  private let makeChannel: ChannelMaker
   private var connector: TCPConnector?
   private var channel: (any Channel)?
   private var isCancelled = false
@@ -23,11 +25,11 @@ final class UpstreamDial {
 
   init(
     _ handler: UpstreamHandler, lookups: PendingLookups,
-    bootstrap: @escaping () -> ClientBootstrap
+    makeChannel: @escaping ChannelMaker
   ) {
     self.handler = handler
     self.lookups = lookups
-    self.bootstrap = bootstrap
+    self.makeChannel = makeChannel
   }
 
   private var endpoint: UpstreamEndpoint { handler.endpoint }
@@ -83,7 +85,7 @@ final class UpstreamDial {
   ) {
     let connector = TCPConnector(
       to: host, port: port, isIPAddress: isIPAddress, eventLoop: eventLoop, lookups: lookups,
-      bootstrap: bootstrap)
+      makeChannel: makeChannel)
     self.connector = connector
     connector.start { [self] channel in
       self.connector = nil

@@ -1,12 +1,12 @@
+import Glibc
 import HotlineCore
 import NIOCore
-import NIOPosix
 
 /// Opens upstream connections: name, TCP, a proxy's tunnel, TLS, upgrade.
 ///
 /// Daemon loop.
 package struct UpstreamDialer {
-  private let eventLoop: any EventLoop
+  private let eventLoop: EpollLoop
   let lookups: PendingLookups
 
   /// What waits here unsent cannot be overtaken by a pong, so it is no more than two frames; the
@@ -16,7 +16,7 @@ package struct UpstreamDialer {
 
   /// - Parameter lookup: is called on threads that it may block.
   package init(
-    eventLoop: any EventLoop, lookup: @escaping NameLookup.Function = NameLookup.addresses
+    eventLoop: EpollLoop, lookup: @escaping NameLookup.Function = NameLookup.addresses
   ) {
     self.eventLoop = eventLoop
     lookups = PendingLookups(eventLoop: eventLoop, lookup: lookup)
@@ -34,41 +34,37 @@ package struct UpstreamDialer {
       connection, endpoint: endpoint, options: options, eventLoop: eventLoop, delegate: delegate)
     handler.dialStarted()
     let dial = UpstreamDial(
-      handler, lookups: lookups, bootstrap: { [eventLoop] in Self.bootstrap(eventLoop, options) })
+      handler, lookups: lookups,
+      makeChannel: { [eventLoop] address throws(IOError) in
+        try Self.channel(for: address, on: eventLoop)
+      })
     handler.dial = dial
     dial.start()
     return handler
   }
 
-  private static func bootstrap(
-    _ eventLoop: any EventLoop, _ options: UpstreamHandler.Options
-  ) -> ClientBootstrap {
-    // Reading begins when the handlers are there. NIO's own timeout comes after ours and only
-    // cleans up.
-    var bootstrap = ClientBootstrap(group: eventLoop)
-      .connectTimeout(.nanoseconds(options.connectTimeout.wholeNanoseconds) + .seconds(1))
-      .channelOption(.autoRead, value: false)
-      .channelOption(.socketOption(.so_keepalive), value: 1)
-      .channelOption(.writeBufferWaterMark, value: Self.waterMark)
-    for (option, value) in TCPOptions.all {
-      bootstrap = bootstrap.channelOption(.tcpOption(option), value: value)
+  /// Reading begins when the handlers are there.
+  private static func channel(
+    for address: SocketAddress, on loop: EpollLoop
+  ) throws(IOError) -> StreamChannel {
+    let descriptor: CInt
+    switch SystemCalls.streamSocket(address.protocol.rawValue) {
+    case .done(let made): descriptor = CInt(made)
+    case .failed(let number): throw IOError(errnoCode: number, reason: "socket")
+    case .wouldBlock: throw IOError(errnoCode: EAGAIN, reason: "socket")
     }
-    return bootstrap
+    for (option, value) in TCPOptions.all {
+      _ = SystemCalls.set(option, of: CInt(IPPROTO_TCP), to: value, on: descriptor)
+    }
+    _ = SystemCalls.set(SO_KEEPALIVE, of: SOL_SOCKET, to: 1, on: descriptor)
+    let channel = StreamChannel(descriptor, on: loop)
+    channel.prepareForUpstream(waterMark: waterMark)
+    return channel
   }
 }
 
-/// Options of tcp(7) that every upstream connection has. NIO has no names for most of them.
+/// Options of tcp(7) that every upstream connection has.
 enum TCPOptions {
-  /// Frames are written whole, so there is nothing to wait for.
-  static let noDelay = NIOBSDSocket.Option(rawValue: 1)
-  static let keepaliveIdle = NIOBSDSocket.Option(rawValue: 4)
-  static let keepaliveInterval = NIOBSDSocket.Option(rawValue: 5)
-  static let keepaliveCount = NIOBSDSocket.Option(rawValue: 6)
-  /// Milliseconds.
-  static let userTimeout = NIOBSDSocket.Option(rawValue: 18)
-  /// Bytes.
-  static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
-
   /// A peer that vanished is known 20 s after data was sent that it never acknowledged. One that
   /// takes no byte for 20 s while some wait counts as vanished too, though its kernel answers
   /// (tcp(7), TCP_USER_TIMEOUT): no option tells the two apart, a server that does not read
@@ -77,8 +73,9 @@ enum TCPOptions {
   /// Keepalive is the net below our own pings: probes after 30 s of silence, three of them 10 s
   /// apart. Beyond what is on the wire the kernel takes 128 KiB, not the megabytes to which it
   /// would grow its buffer.
-  static let all: [(NIOBSDSocket.Option, Int)] = [
-    (noDelay, 1), (userTimeout, 20_000), (keepaliveIdle, 30), (keepaliveInterval, 10),
-    (keepaliveCount, 3), (notSentLowWater, 128 << 10),
+  static let all: [(CInt, CInt)] = [
+    // Frames are written whole, so there is nothing to wait for.
+    (TCP_NODELAY, 1), (TCP_USER_TIMEOUT, 20_000), (TCP_KEEPIDLE, 30), (TCP_KEEPINTVL, 10),
+    (TCP_KEEPCNT, 3), (TCP_NOTSENT_LOWAT, 128 << 10),
   ]
 }

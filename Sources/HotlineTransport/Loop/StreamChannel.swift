@@ -1,0 +1,458 @@
+import Glibc
+import NIOCore
+
+/// A stream socket as a NIO channel on an ``EpollLoop``: handlers work on it as on NIO's own.
+///
+/// Loop only, all of it. The descriptor is closed with the channel.
+package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
+  private enum Phase {
+    /// Next: `.open`, `.closed`.
+    case connecting(EventLoopPromise<Void>)
+    /// Next: `.closed`.
+    case open
+    case closed
+  }
+
+  package let loop: EpollLoop
+  package let allocator = ByteBufferAllocator()
+  package let descriptor: CInt
+  package private(set) var isWritable = true
+  private let closePromise: EventLoopPromise<Void>
+  /// The two hold each other until the handlers are removed.
+  private var pipelineOfThis: ChannelPipeline?
+  private var phase = Phase.open
+  /// What epoll(7) watches for; nil before it does.
+  private var watched: Readiness?
+
+  private var reading = Reading()
+  private var writing = Writing()
+
+  struct Reading {
+    /// Reads again after each read.
+    var isAutomatic = true
+    /// Somebody wants what comes next.
+    var isWanted = false
+    /// Reads so often at most before the loop turns to its other descriptors.
+    var countMax = 1
+    /// The end of what the peer sends leaves the other direction open.
+    var mayEndAlone = false
+    /// The peer will send no more.
+    var hasEnded = false
+  }
+
+  struct Writing {
+    var pending = MarkedCircularBuffer<(ByteBuffer, EventLoopPromise<Void>?)>(initialCapacity: 1)
+    /// Of what is pending, flushed or not.
+    var bytes = 0
+    var waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 32 << 10, high: 64 << 10)
+    var isFlushing = false
+    /// Nothing more is written; the socket is told when what is pending is out.
+    var isEnding = false
+    var hasEnded = false
+  }
+
+  /// - Parameter descriptor: a socket that does not block; of this channel from now on.
+  init(_ descriptor: CInt, on loop: EpollLoop) {
+    self.descriptor = descriptor
+    self.loop = loop
+    closePromise = loop.makePromise(of: Void.self)
+    pipelineOfThis = ChannelPipeline(channel: self)
+  }
+
+  package var eventLoop: any EventLoop { loop }
+  package var closeFuture: EventLoopFuture<Void> { closePromise.futureResult }
+  package var _channelCore: any ChannelCore { self }
+  package var parent: (any Channel)? { nil }
+  package var localAddress: SocketAddress? { nil }
+  package var remoteAddress: SocketAddress? { nil }
+
+  package var pipeline: ChannelPipeline {
+    guard let pipelineOfThis else { preconditionFailure("a channel without a pipeline") }
+    return pipelineOfThis
+  }
+
+  package var isActive: Bool {
+    switch phase {
+    case .open: true
+    case .connecting, .closed: false
+    }
+  }
+
+  private var inbound: ChannelPipeline.SynchronousOperations { pipeline.syncOperations }
+
+  // MARK: Beginning
+
+  /// Begins to serve a socket that is connected, and reads at once what has come.
+  func serve() {
+    watch(for: [.reading, .readingEnd])
+    inbound.fireChannelActive()
+    readIfAutomatic()
+    if isActive, reading.isWanted { readSome() }
+  }
+
+  func connect(to address: SocketAddress) -> EventLoopFuture<Void> {
+    let connected = loop.makePromise(of: Void.self)
+    phase = .connecting(connected)
+    let result = address.withSockAddr { pointer, length in
+      SystemCalls.connect(descriptor, to: UnsafeRawPointer(pointer), length: length)
+    }
+    switch result {
+    case .done: opened(connected)
+    case .wouldBlock: watch(for: .writing)
+    case .failed(let number): close(IOError(errnoCode: number, reason: "connect"))
+    }
+    return connected.futureResult
+  }
+
+  private func connectionDecided() {
+    guard case .connecting(let connected) = phase else { return }
+    let number = SystemCalls.error(of: descriptor)
+    guard number == 0 else { return close(IOError(errnoCode: number, reason: "connect")) }
+    opened(connected)
+  }
+
+  private func opened(_ connected: EventLoopPromise<Void>) {
+    phase = .open
+    watch(for: .readingEnd)
+    inbound.fireChannelActive()
+    connected.succeed()
+    readIfAutomatic()
+  }
+
+  private func watch(for readiness: Readiness) {
+    guard watched != readiness else { return }
+    if watched == nil {
+      loop.watch(descriptor, for: readiness, self)
+    } else {
+      loop.change(descriptor, to: readiness)
+    }
+    watched = readiness
+  }
+
+  private func watch(for part: Readiness, _ isWanted: Bool) {
+    guard let watched, case .open = phase else { return }
+    watch(for: isWanted ? watched.union(part) : watched.subtracting(part))
+  }
+
+  // MARK: Reading
+
+  package func read0() {
+    guard !reading.hasEnded else { return }
+    reading.isWanted = true
+    watch(for: .reading, true)
+  }
+
+  private func readIfAutomatic() {
+    if isActive, reading.isAutomatic, !reading.hasEnded { pipeline.read() }
+  }
+
+  private func readSome() {
+    guard reading.isWanted, !reading.hasEnded else { return watch(for: .reading, false) }
+    for _ in 0..<reading.countMax {
+      switch readOnce() {
+      case .more: continue
+      case .done: return readingPaused()
+      case .nothingNow, .ended: return
+      }
+    }
+    readingPaused()
+  }
+
+  private func readingPaused() {
+    guard isActive else { return }
+    inbound.fireChannelReadComplete()
+    readIfAutomatic()
+  }
+
+  /// Reads all that the peer has sent, as nothing more will come, whether or not it is wanted now.
+  private func readToEnd() {
+    guard !reading.hasEnded else { return }
+    while isActive {
+      switch readOnce(isLast: true) {
+      case .more: readingPaused()
+      case .done, .nothingNow, .ended: return
+      }
+    }
+  }
+
+  private enum ReadResult {
+    /// There may be more.
+    case more
+    case done
+    case nothingNow
+    case ended
+  }
+
+  private func readOnce(isLast: Bool = false) -> ReadResult {
+    var result = CallResult.wouldBlock
+    loop.readBuffer.clear()
+    loop.readBuffer.writeWithUnsafeMutableBytes(minimumWritableBytes: EpollLoop.readBytesMax) {
+      space in
+      result = SystemCalls.read(descriptor, into: space)
+      guard case .done(let count) = result else { return 0 }
+      return count
+    }
+    switch result {
+    case .done(0):
+      ended()
+      return .ended
+    case .done:
+      reading.isWanted = false
+      let isFull = loop.readBuffer.writableBytes == 0
+      inbound.fireChannelRead(NIOAny(loop.lendReadBuffer()))
+      guard isActive else { return .ended }
+      return isFull || isLast ? .more : .done
+    case .wouldBlock:
+      return .nothingNow
+    case .failed(let number):
+      let error = IOError(errnoCode: number, reason: "read")
+      inbound.fireErrorCaught(error)
+      close(error)
+      return .ended
+    }
+  }
+
+  private func ended() {
+    inbound.fireChannelReadComplete()
+    guard isActive else { return }
+    guard reading.mayEndAlone, !writing.hasEnded else { return close(ChannelError.eof) }
+    reading.hasEnded = true
+    reading.isWanted = false
+    watch(for: [.reading, .readingEnd], false)
+    inbound.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+  }
+
+  // MARK: Writing
+
+  /// Bytes that were written and that the kernel has not taken.
+  package var bufferedBytes: Int { writing.bytes }
+
+  package func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
+    guard isActive, !writing.isEnding else {
+      promise?.fail(ChannelError.ioOnClosedChannel)
+      return
+    }
+    let buffer = unwrapData(data, as: ByteBuffer.self)
+    writing.bytes += buffer.readableBytes
+    writing.pending.append((buffer, promise))
+    if isWritable, writing.bytes > writing.waterMark.high {
+      isWritable = false
+      inbound.fireChannelWritabilityChanged()
+    }
+  }
+
+  package func flush0() {
+    writing.pending.mark()
+    // Until the socket takes more there is nothing to try.
+    if watched?.contains(.writing) != true { writeMarked() }
+  }
+
+  private func writeMarked() {
+    // What is flushed while a promise is kept is found by the loop that keeps it.
+    guard isActive, !writing.isFlushing else { return }
+    writing.isFlushing = true
+    var isFull = false
+    var error: CInt?
+    while isActive, !isFull, error == nil, writing.pending.hasMark {
+      switch writeFirst() {
+      case .done: break
+      case .wouldBlock: isFull = true
+      case .failed(let number): error = number
+      }
+    }
+    // Still flushing: whoever answers what is read now has nobody to write to.
+    if let error { return writeFailed(error) }
+    writing.isFlushing = false
+    guard isActive else { return }
+    watch(for: .writing, isFull)
+    if writing.isEnding, writing.pending.isEmpty { endWriting() }
+  }
+
+  /// - Returns: `.done` also where only a part was taken.
+  private func writeFirst() -> CallResult {
+    let first = writing.pending.startIndex
+    let count = writing.pending[first].0.readableBytes
+    var written = 0
+    if count > 0 {
+      let result = writing.pending[first].0.withUnsafeReadableBytes {
+        SystemCalls.write(descriptor, $0)
+      }
+      guard case .done(let taken) = result else { return result }
+      written = taken
+    }
+    writing.bytes -= written
+    guard written == count else {
+      writing.pending[first].0.moveReaderIndex(forwardBy: written)
+      return .wouldBlock
+    }
+    let promise = writing.pending.popFirst()?.1
+    promise?.succeed()
+    if !isWritable, writing.bytes < writing.waterMark.low {
+      isWritable = true
+      if isActive { inbound.fireChannelWritabilityChanged() }
+    }
+    return .done(written)
+  }
+
+  /// What the peer sent before it left is still read; that it ended first is of no use any more.
+  private func writeFailed(_ number: CInt) {
+    reading.mayEndAlone = false
+    if reading.isWanted || reading.isAutomatic { readToEnd() }
+    if isActive { close(IOError(errnoCode: number, reason: "write")) }
+  }
+
+  private func endWriting() {
+    writing.hasEnded = true
+    SystemCalls.shutDownWriting(descriptor)
+    inbound.fireUserInboundEventTriggered(ChannelEvent.outputClosed)
+  }
+
+  // MARK: Closing
+
+  package func close0(
+    error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?
+  ) {
+    switch mode {
+    case .all:
+      close(error)
+      promise?.succeed()
+    case .output:
+      if reading.hasEnded {
+        close(error)
+      } else if isActive, !writing.isEnding {
+        writing.isEnding = true
+        if writing.pending.isEmpty { endWriting() }
+      }
+      promise?.succeed()
+    case .input:
+      promise?.fail(ChannelError.operationUnsupported)
+    }
+  }
+
+  private func close(_ error: any Error) {
+    let before = phase
+    if case .closed = before { return }
+    phase = .closed
+    if watched != nil { loop.unwatch(descriptor, isClosing: true) }
+    Glibc.close(descriptor)
+    while let (_, promise) = writing.pending.popFirst() { promise?.fail(error) }
+    writing.bytes = 0
+    switch before {
+    case .connecting(let connected): connected.fail(error)
+    case .open: inbound.fireChannelInactive()
+    case .closed: break
+    }
+    // Later, as handlers may be under way.
+    loop._executeIsolatedUnsafeUnchecked { [self] in
+      removeHandlers(pipeline: pipeline)
+      closePromise.succeed()
+    }
+  }
+
+  // MARK: What NIO asks for and nobody here uses
+
+  package func localAddress0() throws -> SocketAddress { throw ChannelError.operationUnsupported }
+  package func remoteAddress0() throws -> SocketAddress { throw ChannelError.operationUnsupported }
+  package func register0(promise: EventLoopPromise<Void>?) { promise?.succeed() }
+  package func registerAlreadyConfigured0(promise: EventLoopPromise<Void>?) { promise?.succeed() }
+  package func channelRead0(_ data: NIOAny) {}
+  package func errorCaught0(error: any Error) {}
+
+  package func bind0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
+    promise?.fail(ChannelError.operationUnsupported)
+  }
+
+  package func connect0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
+    promise?.fail(ChannelError.operationUnsupported)
+  }
+
+  package func triggerUserOutboundEvent0(_ event: Any, promise: EventLoopPromise<Void>?) {
+    promise?.fail(ChannelError.operationUnsupported)
+  }
+}
+
+extension StreamChannel: DescriptorObserver {
+  func descriptorBecame(_ readiness: Readiness) {
+    if case .connecting = phase { return connectionDecided() }
+    if readiness.contains(.writing) { writeMarked() }
+    guard isActive else { return }
+    if readiness.isDisjoint(with: [.readingEnd, .hangUp, .error]) {
+      if readiness.contains(.reading) { readSome() }
+      return
+    }
+    let isOver = !readiness.isDisjoint(with: [.hangUp, .error])
+    if !isOver { watch(for: .readingEnd, false) }
+    readToEnd()
+    guard isOver, isActive else { return }
+    let number = SystemCalls.error(of: descriptor)
+    close(IOError(errnoCode: number == 0 ? ECONNRESET : number, reason: "reset"))
+  }
+
+  func loopEnds() { close(ChannelError.eof) }
+}
+
+extension StreamChannel {
+  package var syncOptions: (any NIOSynchronousChannelOptions)? { Options(channel: self) }
+
+  package func setOption<Option: ChannelOption>(
+    _ option: Option, value: Option.Value
+  ) -> EventLoopFuture<Void> {
+    eventLoop.makeCompletedFuture { try Options(channel: self).setOption(option, value: value) }
+  }
+
+  package func getOption<Option: ChannelOption>(
+    _ option: Option
+  ) -> EventLoopFuture<Option.Value> {
+    eventLoop.makeCompletedFuture { try Options(channel: self).getOption(option) }
+  }
+
+  /// Those that are used.
+  private struct Options: NIOSynchronousChannelOptions {
+    let channel: StreamChannel
+
+    func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) throws {
+      switch value {
+      case let value as Bool where option is ChannelOptions.Types.AutoReadOption:
+        channel.setAutomaticReading(value)
+      case let value as Bool where option is ChannelOptions.Types.AllowRemoteHalfClosureOption:
+        channel.reading.mayEndAlone = value
+      case let value as ChannelOptions.Types.WriteBufferWaterMark:
+        channel.writing.waterMark = value
+      default:
+        throw ChannelError.operationUnsupported
+      }
+    }
+
+    func getOption<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
+      let value: Any? =
+        switch option {
+        case is ChannelOptions.Types.AutoReadOption: channel.reading.isAutomatic
+        case is ChannelOptions.Types.AllowRemoteHalfClosureOption: channel.reading.mayEndAlone
+        case is ChannelOptions.Types.WriteBufferWaterMarkOption: channel.writing.waterMark
+        case is ChannelOptions.Types.BufferedWritableBytesOption: channel.writing.bytes
+        default: nil
+        }
+      guard let value = value as? Option.Value else { throw ChannelError.operationUnsupported }
+      return value
+    }
+  }
+
+  /// Nothing is read before somebody asks for it.
+  func prepareForUpstream(waterMark: ChannelOptions.Types.WriteBufferWaterMark) {
+    reading.isAutomatic = false
+    reading.countMax = 4
+    writing.waterMark = waterMark
+  }
+
+  private func setAutomaticReading(_ isAutomatic: Bool) {
+    guard reading.isAutomatic != isAutomatic else { return }
+    reading.isAutomatic = isAutomatic
+    guard isActive else { return }
+    if isAutomatic {
+      read0()
+    } else {
+      reading.isWanted = false
+      watch(for: .reading, false)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Glibc
+import NIOCore
+import TestSupport
+
+@testable import HotlineTransport
+
+/// Sends back what comes, and keeps it; closes when the peer sends no more.
+final class ChannelRecorder: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  struct Heard: Equatable, Sendable {
+    var bytes: [UInt8] = []
+    var ends: [String] = []
+  }
+
+  private(set) var isOver = false
+  private var heard = Heard()
+  private let promise: EventLoopPromise<Heard>
+  /// When the channel is inactive.
+  var over: EventLoopFuture<Heard> { promise.futureResult }
+
+  init(_ loop: any EventLoop) { promise = loop.makePromise(of: Heard.self) }
+
+  func channelActive(context: ChannelHandlerContext) { heard.ends.append("active") }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let bytes = unwrapInboundIn(data)
+    heard.bytes += bytes.readableBytesView
+    context.write(wrapOutboundOut(bytes), promise: nil)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard case .inputClosed? = event as? ChannelEvent else { return }
+    heard.ends.append("input closed")
+    // After what is still to be written.
+    let written = context.eventLoop.makePromise(of: Void.self)
+    let channel = context.channel
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "end")), promise: written)
+    written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    heard.ends.append("inactive")
+    isOver = true
+    promise.succeed(heard)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}
+
+/// Two sockets that are connected: ours, for a channel to own, which does not block, and the peer's,
+/// which blocks.
+struct SocketPair: Sendable {
+  let ours: CInt
+  let peer: CInt
+
+  init() throws {
+    var both: [CInt] = [0, 0]
+    guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &both) == 0 else {
+      throw TestFailure("socketpair: \(errno)")
+    }
+    (ours, peer) = (both[0], both[1])
+    SystemCalls.doNotBlock(ours)
+  }
+
+  func write(_ bytes: [UInt8]) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes {
+        send(peer, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  func readToEnd() -> [UInt8] {
+    var bytes: [UInt8] = []
+    var space = [UInt8](repeating: 0, count: 4096)
+    while case let count = recv(peer, &space, space.count, 0), count > 0 {
+      bytes += space[..<count]
+    }
+    return bytes
+  }
+
+  func shutDownWriting() { shutdown(peer, CInt(SHUT_WR)) }
+  func closePeer() { close(peer) }
+}
