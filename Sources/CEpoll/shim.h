@@ -5,8 +5,9 @@
 
 // Linux system calls whose headers Swift's Glibc module lacks, or whose types it would not share:
 // epoll_create1(2), epoll_ctl(2), epoll_wait(2), eventfd(2), timerfd_create(2),
-// timerfd_settime(2), pthread_setname_np(3), accept4(2) and connect(2). The names are of this module alone, and structures
-// of other headers go as their addresses: nothing here can collide with the real declarations.
+// timerfd_settime(2), pthread_setname_np(3), accept4(2) and connect(2). The names are of this module
+// alone, and structures of other headers go as their addresses: nothing here can collide with the
+// real declarations.
 
 // struct epoll_event; packed on x86-64, where the kernel has it so for 32-bit programs' sake.
 struct cepoll_event {

@@ -51,8 +51,7 @@ final class ChannelRecorder: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }
 
-/// Two sockets that are connected: ours, for a channel to own, which does not block, and the peer's,
-/// which blocks.
+/// Two sockets that are connected: ours, which a channel is to own, does not block; the peer's does.
 struct SocketPair: Sendable {
   let ours: CInt
   let peer: CInt

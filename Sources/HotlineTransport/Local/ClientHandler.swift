@@ -62,7 +62,11 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
   let ledger: MemoryLedger
   private let buffers: BufferPool
   weak var delegate: (any ClientHandlerDelegate)?
-  var context: ChannelHandlerContext?
+  var context: ChannelHandlerContext? {
+    didSet { stream = context?.channel as? StreamChannel }
+  }
+  /// The same channel, which is another only in tests.
+  private var stream: StreamChannel?
 
   var framer: LineFramer
   /// What was read and is not yet a line, and whole lines while reading is paused.
@@ -185,11 +189,13 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
   }
 
   private func lookUpChannel() {
-    guard isOpen, let channel = context?.channel else {
+    if let stream, isOpen {
+      bytesInChannel = stream.bufferedBytes
+    } else if isOpen, let options = context?.channel.syncOptions {
+      bytesInChannel = (try? options.getOption(.bufferedWritableBytes)) ?? 0
+    } else {
       bytesInChannel = 0
-      return
     }
-    bytesInChannel = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
   }
 
   // MARK: Closing

@@ -52,6 +52,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   private var timersMade: UInt64 = 0
   /// What the alarm is set to.
   private var alarmAt = NIODeadline.distantFuture
+  private var hasAlarmGoneOff = false
   /// By descriptor; the tag tells events of a descriptor's earlier life.
   private var observers: [(observer: (any DescriptorObserver)?, tag: UInt32)] = []
   private var isEnding = false
@@ -117,6 +118,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     } else if descriptor == epoll.timer {
       epoll.silence(descriptor)
       alarmAt = .distantFuture
+      hasAlarmGoneOff = true
     } else {
       let entry = observers[Int(descriptor)]
       if entry.tag == tag { entry.observer?.descriptorBecame(readiness) }
@@ -132,7 +134,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   }
 
   private func runTimers() {
-    guard let first = timers.min, first.deadline <= .now() else { return }
+    guard hasAlarmGoneOff else { return }
+    hasAlarmGoneOff = false
     let now = NIODeadline.now()
     while let next = timers.min, next.deadline <= now {
       _ = timers.popMin()

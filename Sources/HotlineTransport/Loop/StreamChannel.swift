@@ -5,7 +5,7 @@ import NIOCore
 ///
 /// Loop only, all of it. The descriptor is closed with the channel.
 package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
-  private enum Phase {
+  enum Phase {
     /// Next: `.open`, `.closed`.
     case connecting(EventLoopPromise<Void>)
     /// Next: `.closed`.
@@ -16,16 +16,16 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
   package let loop: EpollLoop
   package let allocator = ByteBufferAllocator()
   package let descriptor: CInt
-  package private(set) var isWritable = true
+  package internal(set) var isWritable = true
   private let closePromise: EventLoopPromise<Void>
   /// The two hold each other until the handlers are removed.
   private var pipelineOfThis: ChannelPipeline?
-  private var phase = Phase.open
+  private(set) var phase = Phase.open
   /// What epoll(7) watches for; nil before it does.
-  private var watched: Readiness?
+  private(set) var watched: Readiness?
 
-  private var reading = Reading()
-  private var writing = Writing()
+  var reading = Reading()
+  var writing = Writing()
 
   struct Reading {
     /// Reads again after each read.
@@ -78,7 +78,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     }
   }
 
-  private var inbound: ChannelPipeline.SynchronousOperations { pipeline.syncOperations }
+  var inbound: ChannelPipeline.SynchronousOperations { pipeline.syncOperations }
 
   // MARK: Beginning
 
@@ -129,7 +129,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     watched = readiness
   }
 
-  private func watch(for part: Readiness, _ isWanted: Bool) {
+  func watch(for part: Readiness, _ isWanted: Bool) {
     guard let watched, case .open = phase else { return }
     watch(for: isWanted ? watched.union(part) : watched.subtracting(part))
   }
@@ -165,7 +165,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
   }
 
   /// Reads all that the peer has sent, as nothing more will come, whether or not it is wanted now.
-  private func readToEnd() {
+  func readToEnd() {
     guard !reading.hasEnded else { return }
     while isActive {
       switch readOnce(isLast: true) {
@@ -222,91 +222,6 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     inbound.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
   }
 
-  // MARK: Writing
-
-  /// Bytes that were written and that the kernel has not taken.
-  package var bufferedBytes: Int { writing.bytes }
-
-  package func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
-    guard isActive, !writing.isEnding else {
-      promise?.fail(ChannelError.ioOnClosedChannel)
-      return
-    }
-    let buffer = unwrapData(data, as: ByteBuffer.self)
-    writing.bytes += buffer.readableBytes
-    writing.pending.append((buffer, promise))
-    if isWritable, writing.bytes > writing.waterMark.high {
-      isWritable = false
-      inbound.fireChannelWritabilityChanged()
-    }
-  }
-
-  package func flush0() {
-    writing.pending.mark()
-    // Until the socket takes more there is nothing to try.
-    if watched?.contains(.writing) != true { writeMarked() }
-  }
-
-  private func writeMarked() {
-    // What is flushed while a promise is kept is found by the loop that keeps it.
-    guard isActive, !writing.isFlushing else { return }
-    writing.isFlushing = true
-    var isFull = false
-    var error: CInt?
-    while isActive, !isFull, error == nil, writing.pending.hasMark {
-      switch writeFirst() {
-      case .done: break
-      case .wouldBlock: isFull = true
-      case .failed(let number): error = number
-      }
-    }
-    // Still flushing: whoever answers what is read now has nobody to write to.
-    if let error { return writeFailed(error) }
-    writing.isFlushing = false
-    guard isActive else { return }
-    watch(for: .writing, isFull)
-    if writing.isEnding, writing.pending.isEmpty { endWriting() }
-  }
-
-  /// - Returns: `.done` also where only a part was taken.
-  private func writeFirst() -> CallResult {
-    let first = writing.pending.startIndex
-    let count = writing.pending[first].0.readableBytes
-    var written = 0
-    if count > 0 {
-      let result = writing.pending[first].0.withUnsafeReadableBytes {
-        SystemCalls.write(descriptor, $0)
-      }
-      guard case .done(let taken) = result else { return result }
-      written = taken
-    }
-    writing.bytes -= written
-    guard written == count else {
-      writing.pending[first].0.moveReaderIndex(forwardBy: written)
-      return .wouldBlock
-    }
-    let promise = writing.pending.popFirst()?.1
-    promise?.succeed()
-    if !isWritable, writing.bytes < writing.waterMark.low {
-      isWritable = true
-      if isActive { inbound.fireChannelWritabilityChanged() }
-    }
-    return .done(written)
-  }
-
-  /// What the peer sent before it left is still read; that it ended first is of no use any more.
-  private func writeFailed(_ number: CInt) {
-    reading.mayEndAlone = false
-    if reading.isWanted || reading.isAutomatic { readToEnd() }
-    if isActive { close(IOError(errnoCode: number, reason: "write")) }
-  }
-
-  private func endWriting() {
-    writing.hasEnded = true
-    SystemCalls.shutDownWriting(descriptor)
-    inbound.fireUserInboundEventTriggered(ChannelEvent.outputClosed)
-  }
-
   // MARK: Closing
 
   package func close0(
@@ -329,7 +244,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     }
   }
 
-  private func close(_ error: any Error) {
+  func close(_ error: any Error) {
     let before = phase
     if case .closed = before { return }
     phase = .closed
@@ -347,27 +262,6 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
       removeHandlers(pipeline: pipeline)
       closePromise.succeed()
     }
-  }
-
-  // MARK: What NIO asks for and nobody here uses
-
-  package func localAddress0() throws -> SocketAddress { throw ChannelError.operationUnsupported }
-  package func remoteAddress0() throws -> SocketAddress { throw ChannelError.operationUnsupported }
-  package func register0(promise: EventLoopPromise<Void>?) { promise?.succeed() }
-  package func registerAlreadyConfigured0(promise: EventLoopPromise<Void>?) { promise?.succeed() }
-  package func channelRead0(_ data: NIOAny) {}
-  package func errorCaught0(error: any Error) {}
-
-  package func bind0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
-    promise?.fail(ChannelError.operationUnsupported)
-  }
-
-  package func connect0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
-    promise?.fail(ChannelError.operationUnsupported)
-  }
-
-  package func triggerUserOutboundEvent0(_ event: Any, promise: EventLoopPromise<Void>?) {
-    promise?.fail(ChannelError.operationUnsupported)
   }
 }
 
@@ -389,70 +283,4 @@ extension StreamChannel: DescriptorObserver {
   }
 
   func loopEnds() { close(ChannelError.eof) }
-}
-
-extension StreamChannel {
-  package var syncOptions: (any NIOSynchronousChannelOptions)? { Options(channel: self) }
-
-  package func setOption<Option: ChannelOption>(
-    _ option: Option, value: Option.Value
-  ) -> EventLoopFuture<Void> {
-    eventLoop.makeCompletedFuture { try Options(channel: self).setOption(option, value: value) }
-  }
-
-  package func getOption<Option: ChannelOption>(
-    _ option: Option
-  ) -> EventLoopFuture<Option.Value> {
-    eventLoop.makeCompletedFuture { try Options(channel: self).getOption(option) }
-  }
-
-  /// Those that are used.
-  private struct Options: NIOSynchronousChannelOptions {
-    let channel: StreamChannel
-
-    func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) throws {
-      switch value {
-      case let value as Bool where option is ChannelOptions.Types.AutoReadOption:
-        channel.setAutomaticReading(value)
-      case let value as Bool where option is ChannelOptions.Types.AllowRemoteHalfClosureOption:
-        channel.reading.mayEndAlone = value
-      case let value as ChannelOptions.Types.WriteBufferWaterMark:
-        channel.writing.waterMark = value
-      default:
-        throw ChannelError.operationUnsupported
-      }
-    }
-
-    func getOption<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
-      let value: Any? =
-        switch option {
-        case is ChannelOptions.Types.AutoReadOption: channel.reading.isAutomatic
-        case is ChannelOptions.Types.AllowRemoteHalfClosureOption: channel.reading.mayEndAlone
-        case is ChannelOptions.Types.WriteBufferWaterMarkOption: channel.writing.waterMark
-        case is ChannelOptions.Types.BufferedWritableBytesOption: channel.writing.bytes
-        default: nil
-        }
-      guard let value = value as? Option.Value else { throw ChannelError.operationUnsupported }
-      return value
-    }
-  }
-
-  /// Nothing is read before somebody asks for it.
-  func prepareForUpstream(waterMark: ChannelOptions.Types.WriteBufferWaterMark) {
-    reading.isAutomatic = false
-    reading.countMax = 4
-    writing.waterMark = waterMark
-  }
-
-  private func setAutomaticReading(_ isAutomatic: Bool) {
-    guard reading.isAutomatic != isAutomatic else { return }
-    reading.isAutomatic = isAutomatic
-    guard isActive else { return }
-    if isAutomatic {
-      read0()
-    } else {
-      reading.isWanted = false
-      watch(for: .reading, false)
-    }
-  }
 }
