@@ -51,7 +51,7 @@ final class ChannelRecorder: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }
 
-/// Two sockets that are connected: ours, which a channel is to own, does not block; the peer's does.
+/// Two connected sockets: ours, which a channel is to own, does not block; the peer's does.
 struct SocketPair: Sendable {
   let ours: CInt
   let peer: CInt
@@ -63,6 +63,9 @@ struct SocketPair: Sendable {
     }
     (ours, peer) = (both[0], both[1])
     SystemCalls.doNotBlock(ours)
+    // A channel that falls silent fails its test, and hangs nothing.
+    var limit = timeval(tv_sec: Deadline.usualSeconds, tv_usec: 0)
+    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }
 
   func write(_ bytes: [UInt8]) {
@@ -76,10 +79,13 @@ struct SocketPair: Sendable {
     }
   }
 
-  func readToEnd() -> [UInt8] {
+  func readToEnd() -> [UInt8] { read(.max) }
+
+  /// - Returns: fewer bytes than `wanted` if no more come.
+  func read(_ wanted: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     var space = [UInt8](repeating: 0, count: 4096)
-    while case let count = recv(peer, &space, space.count, 0), count > 0 {
+    while bytes.count < wanted, case let count = recv(peer, &space, space.count, 0), count > 0 {
       bytes += space[..<count]
     }
     return bytes

@@ -2,14 +2,20 @@ import HotlineCore
 import HotlineTLS
 import NIOCore
 import NIOPosix
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import HotlineTransport
 
 extension EpollLoop {
-  /// For tests that leave nothing behind on it.
-  static let shared = EpollLoop()
+  private static let several = (0..<4).map { _ in EpollLoop() }
+  private static let next = Atomic<Int>(0)
+
+  /// One of several in turn, for tests that leave nothing behind on it.
+  static var shared: EpollLoop {
+    several[next.wrappingAdd(1, ordering: .relaxed).newValue & 3]
+  }
 }
 
 /// One dial on a loop of its own, with real sockets.

@@ -62,6 +62,28 @@ struct StreamChannelTests {
     #expect(heard == .init(bytes: Array("unwanted".utf8), ends: ["active", "inactive"]))
   }
 
+  @Test func aReadThatJustFillsTheBufferIsNotTheLast() throws {
+    let pair = try SocketPair()
+    let loop = EpollLoop.shared
+    let over = try loop.submit {
+      let channel = StreamChannel(pair.ours, on: loop)
+      let recorder = ChannelRecorder(loop)
+      // Reads more than once when there is more.
+      channel.prepareForUpstream(waterMark: .init(low: 1, high: 1 << 20))
+      try channel.pipeline.syncOperations.addHandler(recorder)
+      channel.serve()
+      try channel.syncOptions?.setOption(.autoRead, value: true)
+      return recorder.over
+    }.wait()
+    let whole = [UInt8](repeating: 1, count: EpollLoop.readBytesMax)
+    for _ in 1...3 {
+      pair.write(whole)
+      #expect(pair.read(whole.count) == whole)
+    }
+    pair.closePeer()
+    #expect(try over.wait().bytes.count == 3 * whole.count)
+  }
+
   @Test func writabilityFollowsTheMarksAndPromisesTheirBytes() throws {
     let pair = try SocketPair()
     let loop = EpollLoop.shared

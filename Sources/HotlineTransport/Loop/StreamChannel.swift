@@ -148,11 +148,12 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
 
   private func readSome() {
     guard reading.isWanted, !reading.hasEnded else { return watch(for: .reading, false) }
-    for _ in 0..<reading.countMax {
+    for count in 0..<reading.countMax {
       switch readOnce() {
       case .more: continue
-      case .done: return readingPaused()
-      case .nothingNow, .ended: return
+      case .nothingNow where count == 0: return
+      case .done, .nothingNow: return readingPaused()
+      case .ended: return
       }
     }
     readingPaused()
