@@ -47,7 +47,7 @@ final class DaemonService {
   /// Listens on bound sockets, begins to dial, and tells the service manager.
   func serve(_ descriptors: [CInt]) throws {
     listeners = try descriptors.map { descriptor in
-      try LocalListener(descriptor: descriptor, on: daemon.eventLoop, backlog: 1024) {
+      try StreamListener(descriptor: descriptor, on: daemon.eventLoop, backlog: 1024) {
         [daemon] accepted in daemon.makeClient(descriptor: accepted)
       }
     }
@@ -60,31 +60,31 @@ final class DaemonService {
   /// - Parameter descriptor: of a bound Unix socket, which is taken over; nil for none.
   func serveMetrics(_ descriptor: CInt?) {
     let loop = daemon.eventLoop
-    let bound = NIOLoopBound(daemon, eventLoop: loop)
-    let page: @Sendable () -> String = { MetricsPage.text(bound.value) }
+    let page = { [daemon] in MetricsPage.text(daemon) }
     if let descriptor {
-      let path = daemon.configuration.monitoring.metricsSocket ?? ""
-      note(MetricsListener.serve(descriptor: descriptor, on: loop, page), at: path)
+      listenForMetrics(at: daemon.configuration.monitoring.metricsSocket ?? "") {
+        try MetricsListener.serve(descriptor: descriptor, on: loop, page)
+      }
     }
     if let address = daemon.configuration.monitoring.metricsAddress {
-      note(MetricsListener.serve(at: address, on: loop, page), at: address.description)
+      listenForMetrics(at: address.description) {
+        try MetricsListener.serve(at: address, on: loop, page)
+      }
     }
   }
 
-  private func note(_ listening: EventLoopFuture<any Channel>, at place: String) {
-    listening.assumeIsolated().whenComplete { [self] result in
-      switch result {
-      case .success(let channel):
-        // Whoever asked for any free port has to be told which it is.
-        let port = channel.localAddress?.port.map { " (port \($0))" } ?? ""
-        metricsListeners.append(channel)
-        daemon.log.info(
-          "metrics can be fetched", metadata: ["at": "\(LogText.sanitized(place))\(port)"])
-      case .failure(let error):
-        daemon.log.error(
-          "metrics cannot be fetched",
-          metadata: ["at": "\(LogText.sanitized(place))", "reason": "\(error)"])
-      }
+  private func listenForMetrics(at place: String, _ serve: () throws -> StreamListener) {
+    do {
+      let listener = try serve()
+      // Whoever asked for any free port has to be told which it is.
+      let port = listener.port.map { " (port \($0))" } ?? ""
+      metricsListeners.append(listener)
+      daemon.log.info(
+        "metrics can be fetched", metadata: ["at": "\(LogText.sanitized(place))\(port)"])
+    } catch {
+      daemon.log.error(
+        "metrics cannot be fetched",
+        metadata: ["at": "\(LogText.sanitized(place))", "reason": "\(error)"])
     }
   }
 

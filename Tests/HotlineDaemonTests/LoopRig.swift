@@ -15,7 +15,7 @@ import TestSupport
 final class LoopRig: Sendable {
   private let loop = EpollLoop()
   private let bound: NIOLoopBound<DaemonLoop>
-  private let listener: NIOLoopBound<LocalListener>
+  private let listener: NIOLoopBound<StreamListener>
   private let silentServer: CInt
   private let world: Mutex<World>
   let directory: String
@@ -56,7 +56,7 @@ final class LoopRig: Sendable {
     }.wait()
     let descriptor = try UnixSocket.bind(directory + "/s")
     listener = try loop.submit { [bound] in
-      let listener = try LocalListener(descriptor: descriptor, on: loop, backlog: 16) { accepted in
+      let listener = try StreamListener(descriptor: descriptor, on: loop, backlog: 16) { accepted in
         bound.value.makeClient(descriptor: accepted)
       }
       return NIOLoopBound(listener, eventLoop: loop)

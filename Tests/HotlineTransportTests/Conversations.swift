@@ -21,7 +21,7 @@ final class Conversations: UpstreamHandlerDelegate {
   private let endpoints: [UpstreamEndpoint]
   private let count: Int
   private let ended: EventLoopPromise<Void>
-  private let loop: any EventLoop
+  private let loop: EpollLoop
   private var begun = 0
   private var handlers: [ConnectionNumber: UpstreamHandler] = [:]
   private var tally = Tally()
@@ -33,7 +33,7 @@ final class Conversations: UpstreamHandlerDelegate {
     var resumed = 0
   }
 
-  private init(_ count: Int, _ endpoints: [UpstreamEndpoint], _ loop: any EventLoop) {
+  private init(_ count: Int, _ endpoints: [UpstreamEndpoint], _ loop: EpollLoop) {
     self.count = count
     self.endpoints = endpoints
     self.loop = loop
@@ -55,7 +55,7 @@ final class Conversations: UpstreamHandlerDelegate {
       endpoints.append(UpstreamEndpoint(address: address, headers: [], tls: tls))
       servers.append(server)
     }
-    let loop = group.next()
+    let loop = EpollLoop()
     let tally = try await loop.flatSubmit { [endpoints] in
       let all = Conversations(count, endpoints, loop)
       for _ in 0..<atOnce { all.begin() }
@@ -66,6 +66,7 @@ final class Conversations: UpstreamHandlerDelegate {
     #expect(tally.compressed == count / 2)
     #expect(tally.resumed > count * 9 / 10)
     for server in servers { try await server.close().get() }
+    try await loop.shutdownGracefully()
     try await group.shutdownGracefully()
   }
 

@@ -20,7 +20,7 @@ final class LocalSocketServer: Sendable {
   let directory: String
   private let loop = EpollLoop()
   private let state: NIOLoopBoundBox<State>
-  private let listener: NIOLoopBound<LocalListener>
+  private let listener: NIOLoopBound<StreamListener>
 
   init(_ limits: ClientHandlerLimits = .init(), answer: @escaping Answer) throws {
     var template = Array("/tmp/hotline-XXXXXX".utf8CString)
@@ -31,7 +31,7 @@ final class LocalSocketServer: Sendable {
     let descriptor = try UnixSocket.bind(directory + "/s")
     listener = try loop.submit {
       state.value.delegate.onCall = answer
-      let listener = try LocalListener(descriptor: descriptor, on: loop, backlog: 16) { _ in
+      let listener = try StreamListener(descriptor: descriptor, on: loop, backlog: 16) { _ in
         let state = state.value
         let client = ClientHandler(
           number: ClientNumber(1), limits: limits, buffers: state.buffers, ledger: state.ledger,

@@ -1,5 +1,5 @@
+import HotlineTransport
 import NIOCore
-import NIOPosix
 
 /// Answers `GET /metrics` of one connection, and closes it: as much of HTTP (RFC 9112) as a scraper
 /// needs.
@@ -11,22 +11,31 @@ final class MetricsHandler: ChannelInboundHandler {
   private static let headBytesMax = 8192
   private static let patience: TimeAmount = .seconds(10)
 
+  /// Of its listener's.
+  final class OpenCount {
+    fileprivate(set) var count = 0
+  }
+
   private let page: () -> String
+  private let open: OpenCount
   private var head: [UInt8] = []
   private var isAnswered = false
   private var timer: Scheduled<Void>?
 
-  init(_ page: @escaping () -> String) {
+  init(_ page: @escaping () -> String, _ open: OpenCount) {
     self.page = page
+    self.open = open
   }
 
   func channelActive(context: ChannelHandlerContext) {
+    open.count += 1
     let channel = context.channel
     timer = context.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     timer?.cancel()
+    open.count -= 1
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -78,38 +87,22 @@ enum MetricsListener {
   /// Connections at once, of each listener; more are closed: descriptors are for clients.
   private static let connectionsMax = 32
 
-  private struct TooMany: Error {}
-
   /// A bound Unix socket, whose descriptor it takes over.
   static func serve(
-    descriptor: CInt, on loop: any EventLoop, _ page: @escaping @Sendable () -> String
-  ) -> EventLoopFuture<any Channel> {
-    bootstrap(loop, page).withBoundSocket(descriptor)
+    descriptor: CInt, on loop: EpollLoop, _ page: @escaping () -> String
+  ) throws -> StreamListener {
+    let open = MetricsHandler.OpenCount()
+    return try StreamListener(descriptor: descriptor, on: loop, backlog: 16) { _ in
+      open.count < connectionsMax ? MetricsHandler(page, open) : nil
+    }
   }
 
   /// A port of this machine alone.
   static func serve(
-    at address: MetricsAddress, on loop: any EventLoop, _ page: @escaping @Sendable () -> String
-  ) -> EventLoopFuture<any Channel> {
-    bootstrap(loop, page)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .bind(host: address.host, port: address.port)
-  }
-
-  private static func bootstrap(
-    _ loop: any EventLoop, _ page: @escaping @Sendable () -> String
-  ) -> ServerBootstrap {
-    let open = NIOLoopBoundBox(0, eventLoop: loop)
-    return ServerBootstrap(group: loop)
-      .serverChannelOption(.backlog, value: 16)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          guard open.value < connectionsMax else { throw TooMany() }
-          open.value += 1
-          channel.closeFuture.assumeIsolated().whenComplete { _ in open.value -= 1 }
-          try channel.pipeline.syncOperations.addHandler(MetricsHandler(page))
-        }
-      }
+    at address: MetricsAddress, on loop: EpollLoop, _ page: @escaping () -> String
+  ) throws -> StreamListener {
+    let resolved = try SocketAddress.makeAddressResolvingHost(address.host, port: address.port)
+    let descriptor = try StreamListener.bind(resolved)
+    return try serve(descriptor: descriptor, on: loop, page)
   }
 }

@@ -75,8 +75,11 @@ extension StreamChannel {
   /// What the peer sent before it left is still read; that it ended first is of no use any more.
   private func writeFailed(_ number: CInt) {
     reading.mayEndAlone = false
+    let error = IOError(errnoCode: number, reason: "write")
+    // That of a peer that has left is an end like any other.
+    if number != EPIPE { writing.failure = error }
     if reading.isWanted || reading.isAutomatic { readToEnd() }
-    if isActive { close(IOError(errnoCode: number, reason: "write")) }
+    if isActive { fail(error) }
   }
 
   func endWriting() {

@@ -49,6 +49,8 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     /// Nothing more is written; the socket is told when what is pending is out.
     var isEnding = false
     var hasEnded = false
+    /// Why nothing can be written any more: the kernel tells it once, and then of an end.
+    var failure: IOError?
   }
 
   /// - Parameter descriptor: a socket that does not block; of this channel from now on.
@@ -64,7 +66,8 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
   package var _channelCore: any ChannelCore { self }
   package var parent: (any Channel)? { nil }
   package var localAddress: SocketAddress? { nil }
-  package var remoteAddress: SocketAddress? { nil }
+  /// What it was told to connect to.
+  package private(set) var remoteAddress: SocketAddress?
 
   package var pipeline: ChannelPipeline {
     guard let pipelineOfThis else { preconditionFailure("a channel without a pipeline") }
@@ -93,6 +96,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
   func connect(to address: SocketAddress) -> EventLoopFuture<Void> {
     let connected = loop.makePromise(of: Void.self)
     phase = .connecting(connected)
+    remoteAddress = address
     let result = address.withSockAddr { pointer, length in
       SystemCalls.connect(descriptor, to: UnsafeRawPointer(pointer), length: length)
     }
@@ -206,9 +210,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     case .wouldBlock:
       return .nothingNow
     case .failed(let number):
-      let error = IOError(errnoCode: number, reason: "read")
-      inbound.fireErrorCaught(error)
-      close(error)
+      fail(IOError(errnoCode: number, reason: "read"))
       return .ended
     }
   }
@@ -216,6 +218,7 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
   private func ended() {
     inbound.fireChannelReadComplete()
     guard isActive else { return }
+    if let failure = writing.failure { return fail(failure) }
     guard reading.mayEndAlone, !writing.hasEnded else { return close(ChannelError.eof) }
     reading.hasEnded = true
     reading.isWanted = false
@@ -243,6 +246,12 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     case .input:
       promise?.fail(ChannelError.operationUnsupported)
     }
+  }
+
+  /// Ends with an error, of which the handlers hear first.
+  func fail(_ error: IOError) {
+    inbound.fireErrorCaught(error)
+    close(error)
   }
 
   func close(_ error: any Error) {
@@ -280,7 +289,7 @@ extension StreamChannel: DescriptorObserver {
     readToEnd()
     guard isOver, isActive else { return }
     let number = SystemCalls.error(of: descriptor)
-    close(IOError(errnoCode: number == 0 ? ECONNRESET : number, reason: "reset"))
+    fail(IOError(errnoCode: number == 0 ? ECONNRESET : number, reason: "reset"))
   }
 
   func loopEnds() { close(ChannelError.eof) }

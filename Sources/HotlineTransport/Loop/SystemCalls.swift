@@ -39,6 +39,34 @@ enum SystemCalls {
     result { Int(socket(family, CInt(SOCK_STREAM.rawValue) | socketFlags, 0)) }
   }
 
+  /// A socket to listen on, bound to an address whose last user may have left connections behind.
+  ///
+  /// - Parameter address: of socket(2), in its own layout.
+  static func boundSocket(
+    _ family: CInt, at address: UnsafeRawPointer, length: Int
+  ) -> CallResult {
+    let result = streamSocket(family)
+    guard case .done(let made) = result else { return result }
+    let descriptor = CInt(made)
+    _ = set(SO_REUSEADDR, of: SOL_SOCKET, to: 1, on: descriptor)
+    guard cepoll_bind(descriptor, address, UInt32(length)) == 0 else {
+      let number = errno
+      _ = Glibc.close(descriptor)
+      return .failed(number)
+    }
+    return .done(made)
+  }
+
+  /// That of an IP socket; both families have it behind the family's two bytes (ip(7), ipv6(7)).
+  static func port(of descriptor: CInt) -> UInt16? {
+    var address = [UInt8](repeating: 0, count: 128)
+    var length = UInt32(address.count)
+    guard cepoll_getsockname(descriptor, &address, &length) == 0 else { return nil }
+    let family = address.withUnsafeBytes { CInt($0.load(as: UInt16.self)) }
+    guard [AF_INET, AF_INET6].contains(family) else { return nil }
+    return UInt16(address[2]) << 8 | UInt16(address[3])
+  }
+
   static func set(_ option: CInt, of level: CInt, to value: CInt, on descriptor: CInt) -> Bool {
     var value = value
     return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0

@@ -1,33 +1,52 @@
 import Glibc
 import NIOCore
 
-/// Accepts local connections on a Unix socket that somebody else has bound. Loop only.
-package final class LocalListener {
+/// Accepts connections on a stream socket that somebody else has bound. Loop only.
+package final class StreamListener {
   private let descriptor: CInt
   private let loop: EpollLoop
-  private let makeClient: (_ descriptor: CInt) -> ClientHandler
+  private let makeHandler: (_ descriptor: CInt) -> (any ChannelHandler)?
   private var isOpen = true
 
   /// Serves a bound socket, whose descriptor it takes over.
   ///
   /// - Parameters:
-  ///   - descriptor: a bound `SOCK_STREAM` Unix socket, passed by systemd or made by the daemon.
+  ///   - descriptor: a bound `SOCK_STREAM` socket, passed by systemd or made by the daemon.
   ///   - loop: the daemon loop, on which everything runs.
   ///   - backlog: connections that may wait to be accepted; listen(2) is called once more.
-  ///   - makeClient: called on the loop for each connection with its descriptor.
+  ///   - makeHandler: called on the loop for each connection with its descriptor; one that gets no
+  ///     handler is closed.
   package init(
     descriptor: CInt, on loop: EpollLoop, backlog: Int32,
-    makeClient: @escaping (_ descriptor: CInt) -> ClientHandler
+    makeHandler: @escaping (_ descriptor: CInt) -> (any ChannelHandler)?
   ) throws {
     self.descriptor = descriptor
     self.loop = loop
-    self.makeClient = makeClient
+    self.makeHandler = makeHandler
     SystemCalls.doNotBlock(descriptor)
     guard listen(descriptor, backlog) == 0 else {
       throw IOError(errnoCode: errno, reason: "listen")
     }
     loop.watch(descriptor, for: .reading, self)
   }
+
+  /// A socket for a listener.
+  ///
+  /// - Throws: `IOError`.
+  package static func bind(_ address: SocketAddress) throws(IOError) -> CInt {
+    let result = address.withSockAddr { pointer, length in
+      SystemCalls.boundSocket(
+        address.protocol.rawValue, at: UnsafeRawPointer(pointer), length: length)
+    }
+    switch result {
+    case .done(let descriptor): return CInt(descriptor)
+    case .failed(let number): throw IOError(errnoCode: number, reason: "bind")
+    case .wouldBlock: throw IOError(errnoCode: EAGAIN, reason: "bind")
+    }
+  }
+
+  /// Of a TCP socket: where it listens.
+  package var port: UInt16? { SystemCalls.port(of: descriptor) }
 
   package func close() {
     guard isOpen else { return }
@@ -48,13 +67,17 @@ package final class LocalListener {
   }
 
   private func serve(_ accepted: CInt) {
+    guard let handler = makeHandler(accepted) else {
+      _ = Glibc.close(accepted)
+      return
+    }
     let channel = StreamChannel(accepted, on: loop)
     do {
       // Half-close is how a client says that it has asked everything.
       try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-      try channel.pipeline.syncOperations.addHandler(makeClient(accepted))
+      try channel.pipeline.syncOperations.addHandler(handler)
     } catch {
-      preconditionFailure("a client's channel cannot be set up: \(error)")
+      preconditionFailure("a channel cannot be set up: \(error)")
     }
     channel.serve()
   }
@@ -68,7 +91,7 @@ package final class LocalListener {
   }
 }
 
-extension LocalListener: DescriptorObserver {
+extension StreamListener: DescriptorObserver {
   /// One at a time: the others' turn comes after what else is ready.
   func descriptorBecame(_ readiness: Readiness) { accept() }
   func loopEnds() { close() }
