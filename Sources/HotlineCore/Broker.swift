@@ -153,6 +153,28 @@ package struct Broker: Sendable {
     return conclude(actions, at: now)
   }
 
+  /// The configuration no longer lets a client in: its requests end, whatever they said of a
+  /// hang-up, and so does its connection.
+  package mutating func clientDismissed(
+    _ number: ClientNumber, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let client = clients[number], client.uid != ownerUID, client.uid != 0, !client.isClosing
+    else { return [] }
+    let why =
+      "uid \(client.uid) may no longer use this daemon; have uid \(ownerUID), whose it is, add you "
+      + "to socket.allowed_uids"
+    var actions: [Action] = []
+    for request in client.open.values.sorted() {
+      guard let sent = requests[request].map({ self.sent(of: $0) }) else { continue }
+      let error = HotlineError(.cancelled, why, sent: sent, isRetryable: false)
+      actions += end(request, .cancelled, with: error, at: now)
+    }
+    clients[number]?.isClosing = true
+    clients[number]?.drains = []
+    actions += refuse(number, HotlineError(.notAllowed, why, origin: .client))
+    return conclude(actions + [.closeClient(number)], at: now)
+  }
+
   /// Requests of a client that have not had their last line.
   package func openRequestCount(of client: ClientNumber) -> Int {
     clients[client]?.open.count ?? 0

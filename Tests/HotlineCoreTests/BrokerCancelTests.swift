@@ -64,4 +64,31 @@ import Testing
       try fixture.broker.cancelRequested(.string("a"), of: 1, by: 9, at: now)
     }
   }
+
+  @Test func whoIsNoLongerLetInLosesRequestsAndConnection() {
+    var fixture = BrokerFixture.single(clients: 1)
+    let now = MonotonicInstant(nanoseconds: 0)
+    _ = fixture.broker.clientConnected(8, uid: 4711, isAllowed: true, at: now)
+    fixture.ask("a")
+    // There is nobody left who should pay for that.
+    fixture.ask("b", from: 8) { $0.finishesOnHangup = true }
+    let actions = fixture.broker.clientDismissed(8, at: now)
+    guard actions.count == 3, case .finish(2, let error?, let completion) = actions[0],
+      case .refuse(8, let refusal) = actions[1]
+    else {
+      Issue.record("\(actions)")
+      return
+    }
+    #expect(error.code == .cancelled)
+    #expect(error.sent == .no)
+    #expect(!error.isRetryable)
+    #expect(completion.outcome == .cancelled)
+    #expect(refusal.code == .notAllowed)
+    #expect(actions[2] == .closeClient(8))
+    #expect(fixture.broker.openRequestCount(of: 8) == 0)
+    #expect(fixture.broker.openRequestCount(of: 1) == 1)
+    for (client, why) in [(ClientNumber(8), "once"), (1, "the owner"), (9, "nobody")] {
+      #expect(fixture.broker.clientDismissed(client, at: now).isEmpty, "\(why)")
+    }
+  }
 }

@@ -248,6 +248,32 @@ struct RefusalTests {
     try rig.daemon.process.standardError.waitForLine(containing: "client_uid=60003")
   }
 
+  @Test(Requires.root, Requires.tools("setpriv", "socat"))
+  func whomAReloadNoLongerLetsInIsSentAway() throws {
+    let rig = try Rig(sections: "[socket]\nallowed_uids = [60001]")
+    chmod(rig.directory.path, 0o755)
+    let stranger = try ChildProcess(
+      Requires.tool("setpriv"),
+      [
+        "--reuid=60001", "--regid=60001", "--clear-groups", Requires.tool("socat"), "-t", "3600",
+        "-", "UNIX-CONNECT:\(rig.daemon.socketPath)",
+      ])
+    try stranger.write(request("[[fault: silence]]") + "\n")
+    try rig.daemon.waitForStatus("busy") { $0.busyConnections.count == 1 }
+    let owners = try rig.client()
+    try rig.directory.write("config.toml", Rig.configuration(rig.simulator))
+    #expect(try owners.answer(to: #"{"type":"hotline.reload"}"#).kind == "hotline.ok")
+    try stranger.standardOutput.waitForLine(containing: "not_allowed")
+    // It keeps its own side open, and socat gives it up soon after.
+    stranger.closeInput()
+    _ = try stranger.waitForEnd()
+    let text = stranger.standardOutput.text
+    let lines = try text.split(separator: "\n").map { try Line(Array($0.utf8)) }
+    #expect(lines.compactMap(\.code) == ["cancelled", "not_allowed"], "\(lines)")
+    #expect(lines.done?.outcome.string == "cancelled")
+    #expect(try owners.ask(request("x")).done?.outcome.string == "completed")
+  }
+
   @Test func theSocketIsForItsOwnerAlone() throws {
     let rig = try Rig()
     var status = stat()

@@ -19,18 +19,32 @@ extension DaemonLoop: ClientHandlerDelegate {
     let peer = PeerCredentials.of(descriptor: descriptor)
     client.uid = peer?.uid ?? .max
     client.processID = peer?.pid ?? 0
-    client.isAllowed = peer.map { isAllowed($0, descriptor) } ?? false
+    if let peer, !isTrusted(client) {
+      client.groupIDs = Set(PeerCredentials.groups(ofPeerAt: descriptor) + [peer.gid])
+    }
+    client.isAllowed = isAllowed(client)
     return client
   }
 
+  private func isTrusted(_ client: ClientHandler) -> Bool {
+    client.uid == broker.ownerUID || client.uid == 0
+  }
+
   /// Whether the configuration lets in whom neither being the owner nor being root does.
-  private func isAllowed(_ peer: PeerCredentials, _ descriptor: CInt) -> Bool {
-    let service = configuration.service
-    guard service.admitsOthers else { return false }
-    return service.allowedUIDs.contains(peer.uid) || service.allowedGIDs.contains(peer.gid)
-      || (!service.allowedGIDs.isEmpty
-        && PeerCredentials.groups(ofPeerAt: descriptor).contains(
-          where: service.allowedGIDs.contains))
+  private func isAllowed(_ client: ClientHandler) -> Bool {
+    configuration.service.allowedUIDs.contains(client.uid)
+      || !configuration.service.allowedGIDs.isDisjoint(with: client.groupIDs)
+  }
+
+  /// Ends the connections of whom a new configuration no longer lets in.
+  func dismissStrangers(at now: MonotonicInstant) {
+    for client in clients.values.sorted(by: { $0.number < $1.number })
+    where !isTrusted(client) && !isAllowed(client) {
+      log.notice(
+        "a client is no longer allowed",
+        metadata: describe(client).merging(["client_uid": "\(client.uid)"]) { own, _ in own })
+      perform(broker.clientDismissed(client.number, at: now))
+    }
   }
 
   /// Lets a client in, or leaves a trace of who was refused.

@@ -109,6 +109,7 @@ extension DaemonLoop {
     for link in links.values { endHold(of: link) }
     let isDrainEnding = broker.isDraining
     perform(broker.reloaded(limits: new.limits, upstreams: reloads, at: now))
+    dismissStrangers(at: now)
     if isDrainEnding { log.info("the drain has ended: new requests are taken again") }
     onChange?()
     return warnings

@@ -51,6 +51,8 @@ package final class ClientHandler: ChannelInboundHandler, ChannelOutboundHandler
   package var uid: UInt32 = 0
   /// The configuration lets it in, whoever it is.
   package var isAllowed = false
+  /// Of a client that is neither the owner nor root: its groups when it connected.
+  package var groupIDs: Set<UInt32> = []
   /// When the client shut down its writing side, and when it got its last line.
   package var halfClosedAt: MonotonicInstant?
   package var lastWriteAt: MonotonicInstant?
