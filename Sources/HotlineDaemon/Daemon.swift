@@ -234,6 +234,7 @@ extension UpstreamRuntime {
     defaults: Configuration.RequestDefaults
   ) throws(StartError) {
     self.configuration = configuration
+    presetPrices = configuration.presetPrices
     let path = "upstream.\(configuration.name)"
     do {
       let address = configuration.endpoint.address

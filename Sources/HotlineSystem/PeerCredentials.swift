@@ -29,10 +29,18 @@ package struct PeerCredentials: Hashable, Sendable {
   ///
   /// Any thread. The name is whatever the process calls itself: a label, never a proof.
   package static func commandName(ofProcess pid: Int32) -> String? {
-    guard pid > 0, case .success(let bytes) = SmallFile.read("/proc/\(pid)/comm", bytesMax: 64)
-    else { return nil }
-    let name = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
-    return name.isEmpty ? nil : LogText.sanitized(name)
+    guard pid > 0 else { return nil }
+    let descriptor = open("/proc/\(pid)/comm", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    // One read brings all of it.
+    return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { space in
+      let count = read(descriptor, space.baseAddress!, space.count)
+      guard count > 0 else { return nil }
+      let bytes = space[..<count]
+      let name = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes
+      return name.isEmpty ? nil : LogText.sanitized(name)
+    }
   }
 }
 

@@ -64,7 +64,7 @@ extension DaemonLoop: ClientHandlerDelegate {
     ["client_command": "\(commandName(of: client))", "client_pid": "\(client.processID)"]
   }
 
-  /// The client's command, looked up when somebody wants to know: most clients are gone before.
+  /// The client's command, looked up once.
   func commandName(of client: ClientHandler) -> String {
     if let name = client.commandName { return name }
     let name = PeerCredentials.commandName(ofProcess: client.processID) ?? "?"
@@ -111,6 +111,11 @@ extension DaemonLoop: ClientHandlerDelegate {
 
   func clientReadCompleted(_ client: ClientHandler) {
     batchEnded()
+    // Its requests will be counted under that name. Now there is nothing to do but to wait for the
+    // server, and later the process may be gone.
+    if client.commandName == nil, broker.openRequestCount(of: client.number) > 0 {
+      _ = commandName(of: client)
+    }
   }
 
   func clientHalfClosed(_ client: ClientHandler) {

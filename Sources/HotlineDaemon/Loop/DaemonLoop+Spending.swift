@@ -16,7 +16,7 @@ extension DaemonLoop {
   /// In US dollars; nil where it is not known.
   func cost(of usage: TokenUsage?, model: String?, upstream: UpstreamIndex) -> Double? {
     guard let usage, let model else { return nil }
-    let preset = upstreams[upstream.rawValue].configuration.presetPrices[model]
+    let preset = upstreams[upstream.rawValue].presetPrices[model]
     return (configuration.prices[model] ?? Price()).filled(from: preset).cost(of: usage)
   }
 

@@ -8,6 +8,8 @@ struct UpstreamRuntime: Sendable {
   let configuration: UpstreamConfiguration
   var endpoint: UpstreamEndpoint
   let dialect: UpstreamDialect
+  /// Its configuration's, looked up once.
+  let presetPrices: [String: Price]
   /// Of what the files say that decide whom to trust; the same within one process only.
   var filesDigest = 0
   /// What compression has kept off the wires of connections that are gone.

@@ -222,8 +222,9 @@ package final class StreamChannel: Channel, ChannelCore, @unchecked Sendable {
     guard reading.mayEndAlone, !writing.hasEnded else { return close(ChannelError.eof) }
     reading.hasEnded = true
     reading.isWanted = false
-    watch(for: [.reading, .readingEnd], false)
     inbound.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    // Most are closed by now.
+    watch(for: [.reading, .readingEnd], false)
   }
 
   // MARK: Closing

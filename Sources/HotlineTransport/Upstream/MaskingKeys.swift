@@ -1,12 +1,33 @@
+import Glibc
+
+/// The kernel's own generator, asked for many bytes at once: a system call costs more than they do.
+///
+/// What has been given out is not kept.
+struct KernelRandom: RandomNumberGenerator {
+  /// As many as getentropy(3) gives a call.
+  private static let byteCount = 256
+
+  private var words: [UInt64] = []
+
+  mutating func next() -> UInt64 {
+    if let word = words.popLast() { return word }
+    words = Array(repeating: 0, count: Self.byteCount / 8)
+    let result = words.withUnsafeMutableBytes { getentropy($0.baseAddress!, $0.count) }
+    // It fails for want of memory of its own to write to, and on no kernel that Swift runs on.
+    precondition(result == 0, "the kernel gives no random bytes")
+    return words.removeLast()
+  }
+}
+
 /// Fresh keys for the frames a client sends (RFC 6455, 5.3 and 10.3: not to be foreseen).
 ///
-/// The kernel's generator gives eight bytes a call, which is two keys.
+/// Each number of the generator is two keys.
 package struct MaskingKeys {
   private var random: any RandomNumberGenerator
   private var spare: UInt32?
 
   /// `random` must be cryptographically secure outside of tests.
-  package init(random: any RandomNumberGenerator = SystemRandomNumberGenerator()) {
+  package init(random: any RandomNumberGenerator = KernelRandom()) {
     self.random = random
   }
 
