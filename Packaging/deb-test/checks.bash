@@ -259,7 +259,7 @@ import ctypes, os, sys
 pid = sys.argv[1]
 for task in os.listdir(f"/proc/{pid}/task"):
     with open(f"/proc/{pid}/task/{task}/comm") as name:
-        if name.read().startswith("NIO-ELT"):
+        if name.read().startswith("hotline-loop"):
             libc = ctypes.CDLL(None, use_errno=True)
             # PTRACE_SEIZE, PTRACE_INTERRUPT
             assert libc.ptrace(0x4206, int(task), None, None) == 0, os.strerror(ctypes.get_errno())

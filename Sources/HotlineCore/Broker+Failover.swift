@@ -43,6 +43,7 @@ extension Broker {
     requests[number]?.state = .queued
     upstreams[next.rawValue].waitingCount += 1
     upstreams[next.rawValue].hasAlternatives = true
+    counters.requestsFailedOver += 1
     unsettled.append(next.rawValue)
     return line(up: number, at: now)
   }

@@ -12,6 +12,10 @@ package struct Counters: Hashable, Sendable {
   /// Requests that preferred a connection and were sent on it, and on another.
   package var affinityHits: UInt64 = 0
   package var affinityMisses: UInt64 = 0
+  /// Moves of requests that were never sent to another upstream.
+  package var requestsFailedOver: UInt64 = 0
+  /// Times when an upstream's requests began to wait for the reset of a rate limit.
+  package var rateLimitHolds: UInt64 = 0
   /// Times when an upstream began to refuse requests at once.
   package var circuitsOpened: UInt64 = 0
   package var requestsEnded: [Outcome: UInt64] = [:]

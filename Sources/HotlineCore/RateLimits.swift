@@ -72,7 +72,9 @@ extension Broker {
     _ limits: [RateLimit], by upstream: UpstreamIndex, at now: MonotonicInstant
   ) -> [Action] {
     guard !limits.isEmpty else { return [] }
+    let wasHeld = heldUntil(upstream.rawValue, at: now) != nil
     upstreams[upstream.rawValue].rateLimits.said(limits, at: now)
+    if !wasHeld, heldUntil(upstream.rawValue, at: now) != nil { counters.rateLimitHolds += 1 }
     // It may have given more.
     return conclude([], at: now)
   }

@@ -53,6 +53,7 @@ struct UpstreamList {
         ("continuation", upstream.continuation.rawValue),
         ("key", Self.words(keys[index], upstream)),
         ("models", models.isEmpty ? nil : LogText.sanitized(models.joined(separator: ", "))),
+        ("prices", Self.words(upstream.presetPrices)),
       ]
       for case (let name, let value?) in facts { text += "  \(name.padded(to: 14))\(value)\n" }
       text += "\n"
@@ -60,6 +61,11 @@ struct UpstreamList {
     text += "presets\n"
     for preset in Preset.all { text += "  \(preset.name.padded(to: 19))\(preset.url)\n" }
     return text
+  }
+
+  private static func words(_ prices: [String: Price]) -> String? {
+    guard !prices.isEmpty else { return nil }
+    return "of \(prices.keys.sorted().joined(separator: ", ")), as of \(Preset.pricesDate)"
   }
 
   private static func words(_ key: Key, _ upstream: UpstreamConfiguration) -> String {
@@ -93,6 +99,7 @@ struct UpstreamList {
       line.beginArray()
       for model in models(of: upstream) { line.string(model) }
       line.endArray()
+      line.member("prices_date", upstream.presetPrices.isEmpty ? nil : Preset.pricesDate)
       line.endObject()
     }
     line.endArray()

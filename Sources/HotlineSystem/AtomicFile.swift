@@ -49,6 +49,25 @@ package enum AtomicFile {
     syncDirectory(directory)
   }
 
+  /// Removes what processes that are no more have left behind in the middle of replacing a file.
+  /// Any thread; blocks on the disk.
+  package static func removeLeftovers(of path: String) {
+    let target = resolved(path)
+    let directory = SocketDirectory.parent(of: target)
+    guard let listing = opendir(directory) else { return }
+    defer { closedir(listing) }
+    let prefix = "\(target.dropFirst(directory.count).drop { $0 == "/" }).new-"
+    while let entry = readdir(listing) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name.hasPrefix(prefix), let process = pid_t(name.dropFirst(prefix.count)), process > 0,
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      unlink("\(directory)/\(name)")
+    }
+  }
+
   private static func resolved(_ path: String) -> String {
     guard let real = realpath(path, nil) else { return path }
     defer { free(real) }

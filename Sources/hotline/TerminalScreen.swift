@@ -3,7 +3,7 @@ import Glibc
 /// How the terminal was before; for the handler of signals that end the program.
 nonisolated(unsafe) private var formerAttributes: termios?
 /// Leaves the alternate screen, and shows the cursor again (xterm's control sequences).
-private let farewell = Array("\u{1B}[?25h\u{1B}[?1049l".utf8)
+private let farewell = Array("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l".utf8)
 
 /// A terminal that is drawn on as a whole, and given back as it was.
 struct TerminalScreen {
@@ -35,7 +35,8 @@ struct TerminalScreen {
     // It only has poll(2) come back, so that the new size is seen.
     action.__sigaction_handler.sa_handler = { _ in }
     sigaction(SIGWINCH, &action, nil)
-    Self.write(Array("\u{1B}[?1049h\u{1B}[?25l".utf8))
+    // Without wrapping: what is wider than its count of characters must not push others down.
+    Self.write(Array("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l".utf8))
   }
 
   var size: (columns: Int, rows: Int) {

@@ -65,7 +65,7 @@ struct TopModel {
     case "hotline.stats" where !isPaused:
       stats = Array(line)
       count(view, at: now)
-    case "hotline.ok": message = "cancelled"
+    case "hotline.ok": message = "the request was cancelled"
     case "error": message = FailureReport(errorLine: view).sentence
     default: return false
     }

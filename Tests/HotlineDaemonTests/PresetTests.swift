@@ -167,10 +167,12 @@ import Testing
       preset = "local"
       [upstream.other]
       preset = "xai"
+      [upstream.seed]
+      preset = "smart-aipi"
       """)
     world.keys[.environment("OPENAI_API_KEY")] = "sk-secret"
     let list = UpstreamList(try world.load(), in: world.surroundings)
-    #expect(list.keys == [.notWanted, .missing, .found(label: "$OPENAI_API_KEY")])
+    #expect(list.keys == [.notWanted, .missing, .found(label: "$OPENAI_API_KEY"), .missing])
     let text = list.text
     #expect(
       text.contains(
@@ -190,6 +192,9 @@ import Testing
     let json = String(decoding: list.json, as: UTF8.self)
     #expect(json.contains(#""name":"own","default":true,"preset":"openai""#))
     #expect(json.contains(#""key":"found","key_place":"$OPENAI_API_KEY","models":["gpt-*"]"#))
+    #expect(text.contains("prices        of codex-mini, gpt-5.2, gpt-5.3-codex, as of 20"))
+    #expect(json.contains(#""prices_date":"\#(Preset.pricesDate)""#))
+    #expect(json.contains(#""models":["gpt-*"],"prices_date":null"#))
     #expect(!(text + json).contains("sk-secret"))
   }
 }

@@ -129,7 +129,7 @@ import Testing
     #expect(request.client == 4 && request.id == "x")
     let ok = Array(#"{"type":"hotline.ok"}"#.utf8)
     #expect(ok.withUnsafeBytes { model.lineArrived($0, at: Self.at(9)) })
-    #expect(lines(model).last == "cancelled")
+    #expect(lines(model).last == "the request was cancelled")
   }
 
   @Test func whatIsPausedDoesNotMove() {
@@ -189,7 +189,7 @@ import Testing
     program.write(Array("q".utf8))
     let ending = program.finish()
     #expect(ending.status == 0 && ending.error == "")
-    #expect(ending.output.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"))
+    #expect(ending.output.hasSuffix("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"))
     #expect(screen.overflows == 0)
   }
 
@@ -210,7 +210,7 @@ import Testing
       arguments: ["top"], socket: daemon.path, variables: ["TERM": "xterm"], output: .console)
     let ending = program.finish()
     #expect(ending.status == 69)
-    #expect(ending.output.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"))
+    #expect(ending.output.hasSuffix("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"))
   }
 }
 

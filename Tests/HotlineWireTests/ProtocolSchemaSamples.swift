@@ -46,7 +46,8 @@ extension ProtocolSchemaTests {
       + #""counters":{"clients_accepted":1,"clients_refused":0,"requests_accepted":1,"#
       + #""requests_refused":0,"requests_hung_up":0,"requests_resent":0,"#
       + #""requests_queued":0,"controls_forwarded":0,"connections_dialed":1,"dials_failed":0,"#
-      + #""pings_sent":0,"affinity_hits":0,"affinity_misses":0,"circuits_opened":0,"#
+      + #""pings_sent":0,"affinity_hits":0,"affinity_misses":0,"#
+      + #""requests_failed_over":0,"rate_limit_holds":0,"circuits_opened":0,"#
       + #""requests_ended":{"completed":1},"errors":{"timeout":0},"events_delivered":3,"#
       + #""idle_events_ignored":0,"abandoned_events":0,"responses_dropped":0,"#
       + #""responses_drained":0,"connections_opened":1,"connections_lost":0,"#

@@ -102,6 +102,17 @@ import Testing
       #expect(exists, "README.md names \(plain)")
     }
   }
+
+  @Test func thePageHasThePresetsPricesAndTheirDate() throws {
+    let page = try #require(SourceTree.file("Packaging/man/hotline.toml.5")).text
+    #expect(page.contains("as of \(Preset.pricesDate)"))
+    for (model, price) in Preset.smartAIPI.prices {
+      let output = try #require(price.output)
+      let cents = Int((output * 100).rounded())
+      let text = "\(cents / 100).\(String(100 + cents % 100).dropFirst())"
+      #expect(page.contains(".Ql \(model)\n(\(text))"), "\(model)")
+    }
+  }
 }
 
 extension Substring {

@@ -47,6 +47,8 @@ final class DaemonLoop {
   var loader: ConfigurationLoader?
   var log: Logger
   let startedAt: MonotonicInstant
+  /// The same in seconds since 1970, as the wall clock showed it then.
+  let startTime = LocalCalendar.now()
   /// Called once, when everything accepted is finished.
   var onStop: (() -> Void)?
   /// Called when something that a status line shows may have changed.

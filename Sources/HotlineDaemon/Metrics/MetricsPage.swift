@@ -39,10 +39,9 @@ struct MetricsPage {
     page.metric(
       "hotline_build_info", .gauge, "Version of the daemon.",
       [(labels: [("version", hotlineVersion)], value: 1)])
-    let uptime = daemon.startedAt.duration(to: daemon.now).components.seconds
     gauge(
       "process_start_time_seconds", "Start of the process, in seconds since 1970.",
-      daemon.wallClock() - uptime)
+      daemon.startTime)
     gauge("hotline_clients", "Local connections.", daemon.clients.count)
     gauge("hotline_requests_open", "Requests that have not ended.", daemon.requests.count)
     gauge("hotline_held_bytes", "Bytes of lines and events held.", daemon.ledger.bytes)

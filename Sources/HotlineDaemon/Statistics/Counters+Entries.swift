@@ -43,6 +43,11 @@ extension Counters {
         affinityHits),
       Entry("affinity_misses", "Requests sent on another than that.", affinityMisses),
       Entry(
+        "requests_failed_over", "Requests that went to another upstream.", requestsFailedOver),
+      Entry(
+        "rate_limit_holds", "Times when requests began to wait for a rate limit's reset.",
+        rateLimitHolds),
+      Entry(
         "circuits_opened", "Times when requests to a server began to fail at once.",
         circuitsOpened),
       Entry("requests_ended", "Requests that have ended.", by: "outcome", requestsEnded),

@@ -17,9 +17,12 @@ struct SpendingFile: Sendable {
     path = directory + "/" + Self.name
   }
 
+  /// Before anything is stored.
+  ///
   /// - Returns: nothing spent where there is no file.
   /// - Throws: why what is there cannot be read.
   func load(in surroundings: Surroundings) throws(Unreadable) -> Spending {
+    AtomicFile.removeLeftovers(of: path)
     switch surroundings.readFile(path, Self.bytesMax) {
     case .success(let bytes):
       guard let spending = Spending(json: bytes) else {
