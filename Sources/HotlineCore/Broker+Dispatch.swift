@@ -219,15 +219,31 @@ extension Broker {
     guard upstreams[index].waitingCount > 0, let error = upstreams[index].pool.refusal else {
       return []
     }
-    let waiting = requests.values.filter {
-      $0.spec.upstream.rawValue == index && $0.isWaiting
-    }
-    return waiting.map(\.number).sorted().flatMap { number in
-      guard let request = requests[number] else { return [Action]() }
-      var error = error
-      error.sent = max(error.sent, request.sentBefore)
-      return end(number, .error, with: error, at: now)
-    }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .failsWhoCouldGoElsewhere {
+        return waiting(at: index).flatMap { fail($0, with: error, at: now) }
+      }
+    #endif
+    // Who is behind one of these in its conversation may go elsewhere when that has failed.
+    let others = waiting(at: index).filter { requests[$0].map(mayGoElsewhere) == false }
+    var actions = others.flatMap { fail($0, with: error, at: now) }
+    actions += failOver(index, at: now)
+    return actions + waiting(at: index).flatMap { fail($0, with: error, at: now) }
+  }
+
+  private mutating func fail(
+    _ number: RequestNumber, with error: HotlineError, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let request = requests[number] else { return [] }
+    var error = error
+    error.sent = max(error.sent, request.sentBefore)
+    return end(number, .error, with: error, at: now)
+  }
+
+  /// Everything that waits for an upstream, in the order of its arrival; linear in all requests.
+  func waiting(at index: Int) -> [RequestNumber] {
+    requests.values.filter { $0.spec.upstream.rawValue == index && $0.isWaiting }
+      .map(\.number).sorted()
   }
 }
 

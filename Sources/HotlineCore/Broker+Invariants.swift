@@ -11,7 +11,8 @@ extension Broker {
       for connection in upstream.pool.connections.all {
         failures += laneFailures(of: connection)
       }
-      guard heldUntil(index, at: now) == nil else { continue }
+      // Or its timer is on its way.
+      guard holdEnd(index) == nil else { continue }
       if upstream.queue.hasNew, upstream.pool.bestFreeConnection(at: now) != nil {
         failures.append("a request waits while a connection is free")
       }
@@ -32,6 +33,11 @@ extension Broker {
       }
     }
     return failures
+  }
+
+  /// Where an open request waits or runs, for simulations: no action tells of a failover.
+  package func upstream(of request: RequestNumber) -> UpstreamIndex? {
+    requests[request]?.spec.upstream
   }
 
   private func countFailures(of upstream: Upstream, _ index: Int) -> [String] {
@@ -104,7 +110,7 @@ extension Broker {
       guard let maker, maker.continues(on: lane), maker.lanes[lane].bound.contains(request.number)
       else { return "waits for a lane that does not know of it" }
       let mayWait =
-        !maker.canContinue(on: lane) || heldUntil(request.spec.upstream.rawValue, at: now) != nil
+        !maker.canContinue(on: lane) || holdEnd(request.spec.upstream.rawValue) != nil
       return mayWait ? nil : "waits for a lane that is idle"
     case .pinned(let number, _):
       let preferred = upstream.pool.connections[number]
@@ -112,7 +118,7 @@ extension Broker {
         return "waits for a connection that does not know of it"
       }
       let mayWait =
-        preferred.freeLane == nil || heldUntil(request.spec.upstream.rawValue, at: now) != nil
+        preferred.freeLane == nil || holdEnd(request.spec.upstream.rawValue) != nil
         || (preferred.hasServedPinned && !upstream.queue.isEmpty)
       return mayWait ? nil : "waits for a connection that is free"
     case .running(let connection, let lane):

@@ -101,9 +101,18 @@ extension Broker {
   ) -> Bool {
     let uid = clients[client]?.uid ?? ownerUID
     let index = spec.upstream.rawValue
+    if let key = spec.conversationKey(of: uid), upstreams[index].orders[key] != nil { return true }
+    if upstreams[index].pool.isDown, let other = alternative(to: spec) {
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .countsNotWhatWaitsElsewhere { return false }
+      #endif
+      var elsewhere = spec
+      elsewhere.upstream = other
+      elsewhere.alternatives = []
+      return wouldWait(elsewhere, from: client, at: now)
+    }
     guard upstreams[index].pool.refusal == nil else { return false }
     if heldUntil(index, at: now) != nil { return true }
-    if let key = spec.conversationKey(of: uid), upstreams[index].orders[key] != nil { return true }
     switch destination(of: spec, from: client, uid: uid, at: now) {
     case .lost: return false
     case .lane(let place):

@@ -6,11 +6,14 @@ extension Broker {
     _ spec: NewRequest, from client: ClientNumber, memoryHeld: Int, at now: MonotonicInstant
   ) -> [Action] {
     guard clients[client] != nil else { return [] }
+    // What waited for a limit's reset goes before who comes after it.
+    var actions =
+      upstreams.indices.contains { hasUnservedHold($0, at: now) } ? conclude([], at: now) : []
     if let error = refusal(of: spec, from: client, memoryHeld: memoryHeld, at: now) {
-      return refuse(client, error)
+      return actions + refuse(client, error)
     }
     let (number, madeID) = accept(spec, from: client, at: now)
-    var actions: [Action] = [.accept(number, madeID: madeID)]
+    actions.append(.accept(number, madeID: madeID))
     if !spec.alternatives.isEmpty { upstreams[spec.upstream.rawValue].hasAlternatives = true }
     if let error = upstreams[spec.upstream.rawValue].pool.refusal,
       requests[number].flatMap({ alternative(to: $0) }) == nil

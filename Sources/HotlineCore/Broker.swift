@@ -202,8 +202,13 @@ package struct Broker: Sendable {
       let waiting = waitingForConnections(index, at: now)
       let candidate = upstreams[index].pool.nextDeadline(waiting: waiting, at: now)
       if let candidate { next = min(next ?? candidate, candidate) }
-      guard upstreams[index].waitingCount > 0, let until = heldUntil(index, at: now)
-      else { continue }
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .forgetsAHoldThatIsOver, heldUntil(index, at: now) == nil {
+          continue
+        }
+      #endif
+      // Though it has passed: an event may have come since that served nobody.
+      guard upstreams[index].waitingCount > 0, let until = holdEnd(index) else { continue }
       next = min(next ?? until, until)
     }
     if case .terminating(let until) = phase { next = min(next ?? until, until) }
@@ -263,6 +268,9 @@ package struct Broker: Sendable {
     switch request.state {
     case .ordered: return .order
     case .bound, .pinned, .queued:
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .hidesARateLimit { break }
+      #endif
       if heldUntil(request.spec.upstream.rawValue, at: now) != nil { return .rateLimit }
     case .running: break
     }
@@ -335,6 +343,7 @@ package struct Broker: Sendable {
   /// Gives free lanes to what waits, then opens and closes connections as needed.
   private mutating func settle(_ index: Int, at now: MonotonicInstant) -> [Action] {
     guard phase != .stopped else { return [] }
+    if let end = holdEnd(index), end <= now { upstreams[index].rateLimits.holdIsOver() }
     if upstreams[index].pool.giveUpIfDue(at: now) { counters.circuitsOpened += 1 }
     var actions = failOver(index, at: now) + failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
@@ -349,8 +358,10 @@ package struct Broker: Sendable {
     for case .dial in balance { counters.connectionsDialed += 1 }
     // What was closed just now may have been the last that kept the others waiting.
     if upstreams[index].pool.giveUpIfDue(at: now) { counters.circuitsOpened += 1 }
-    actions += balance + failOver(index, at: now)
-    return actions + failHopeless(index, at: now)
+    actions += balance + failOver(index, at: now) + failHopeless(index, at: now)
+    // What went elsewhere leaves its turn to those behind it that cannot.
+    if !upstreams[index].released.isEmpty { unsettled.append(index) }
+    return actions
   }
 
   private mutating func settleAll(at now: MonotonicInstant) -> [Action] {

@@ -136,6 +136,24 @@
     case forgetsEarlierNotices
     case remembersOneResponse
     case pingsLateAfterAReload
+    // Rate limits.
+    case forgetsAHoldThatIsOver
+    case sendsWhatWouldBeRefused
+    case holdsALittleTooLong
+    case holdsALittleTooShort
+    case waitsForTheFirstReset
+    case forgetsOtherLimits
+    case hidesARateLimit
+    case wakesForWhatItKeeps
+    // Failover.
+    case neverFailsOver
+    case failsOverForNothing
+    case failsOverToWhatIsDown
+    case failsOverWhatWasSent
+    case failsOverAContinuation
+    case failsOverOutOfOrder
+    case countsNotWhatWaitsElsewhere
+    case failsWhoCouldGoElsewhere
 
     /// The one that is made in this task.
     @TaskLocal package static var current: PlantedFault?

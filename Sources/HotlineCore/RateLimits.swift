@@ -42,17 +42,36 @@ struct RateLimits: Sendable {
 
   private var entries: [String: Entry] = [:]
   /// When all limits that are used up are whole again; nil if none is, or none says when.
+  ///
+  /// Stays when it has passed, until ``holdIsOver()``: whatever is noticed first after that, what
+  /// waits for it has to be woken.
   private(set) var usedUpUntil: MonotonicInstant?
 
   /// Each takes the place of what was said before of the limit of its name.
   mutating func said(_ limits: [RateLimit], at now: MonotonicInstant) {
     entries = entries.filter { $0.value.resetsAt ?? now >= now }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .forgetsOtherLimits { entries = [:] }
+    #endif
     for limit in limits where entries[limit.name] != nil || entries.count < Self.namesMax {
       entries[limit.name] = Entry(
         limit: limit, resetsAt: limit.resetsAfter.map { now.advanced(by: $0) })
     }
-    usedUpUntil = entries.values.filter(\.limit.isUsedUp).compactMap(\.resetsAt).max()
+    let resets = entries.values.filter(\.limit.isUsedUp).compactMap(\.resetsAt)
+    usedUpUntil = resets.max()
+    #if HOTLINE_PLANTED_FAULTS
+      switch PlantedFault.current {
+      case .waitsForTheFirstReset: usedUpUntil = resets.min()
+      case .holdsALittleTooLong: usedUpUntil = resets.max()?.advanced(by: .milliseconds(5))
+      case .holdsALittleTooShort: usedUpUntil = resets.max()?.advanced(by: .milliseconds(-5))
+      case .sendsWhatWouldBeRefused: usedUpUntil = nil
+      default: break
+      }
+    #endif
   }
+
+  /// What waited for it is served.
+  mutating func holdIsOver() { usedUpUntil = nil }
 
   /// By their names, with the time that is left of each; what has been reset is not known.
   func known(at now: MonotonicInstant) -> [RateLimit] {
@@ -83,10 +102,22 @@ extension Broker {
   ///
   /// Asked at each input, so it touches nothing that would have to be copied.
   func heldUntil(_ index: Int, at now: MonotonicInstant) -> MonotonicInstant? {
-    guard let until = upstreams[index].rateLimits.usedUpUntil, until > now,
+    holdEnd(index).flatMap { $0 > now ? $0 : nil }
+  }
+
+  /// When a limit gives or gave back what waits for it; nil: nothing was held, or it has been
+  /// served since.
+  func holdEnd(_ index: Int) -> MonotonicInstant? {
+    guard let until = upstreams[index].rateLimits.usedUpUntil,
       upstreams[index].pool.settings.limits.rateLimits == .wait
     else { return nil }
     return until
+  }
+
+  /// What a limit held back could go now, and no input has let it go yet.
+  func hasUnservedHold(_ index: Int, at now: MonotonicInstant) -> Bool {
+    guard upstreams[index].waitingCount > 0, let end = holdEnd(index) else { return false }
+    return end <= now
   }
 
   /// Requests that a connection would help.

@@ -58,6 +58,9 @@ struct UpstreamPool: Sendable {
   /// opens.
   var isDown: Bool {
     if isRemoved { return true }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .failsOverForNothing { return !hasOpenConnection }
+    #endif
     return !hasOpenConnection
       && (circuit.error != nil || (backoff.failures > 0 && connectionsWarm > 0))
   }
@@ -402,7 +405,13 @@ struct UpstreamPool: Sendable {
       guard brief.isReady else { continue }
       // A busy one is replaced beforehand too.
       if now < brief.ages.agedAt { next = min(next, brief.ages.agedAt) }
-      guard brief.isIdle else { continue }
+      // What waits for it is held back by a rate limit; then it closes when that is served.
+      #if HOTLINE_PLANTED_FAULTS
+        let isKept = !brief.isUnwanted && PlantedFault.current != .wakesForWhatItKeeps
+      #else
+        let isKept = !brief.isUnwanted
+      #endif
+      guard brief.isIdle, !isKept else { continue }
       let isFresh = now < brief.ages.rotateAt
       next = min(next, isFresh ? brief.ages.rotateAt : brief.ages.idleEnd)
       if isFresh, hasSurplus { next = min(next, brief.ages.shrinkAt) }

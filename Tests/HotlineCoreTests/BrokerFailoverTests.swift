@@ -91,6 +91,59 @@ import Testing
     #expect(fixture.broker.requests[3]?.spec.alternatives == [])
   }
 
+  @Test func whoIsBehindOneThatFailsGoesElsewhere() {
+    var fixture = fixture()
+    _ = fixture.ask("a") { $0.conversation = "k" }
+    _ = ask("b", &fixture) { $0.conversation = "k" }
+    let actions = fixture.closed(1, .upgrade(401), at: 10)
+    #expect(actions.contains { if case .finish(1, .some, _) = $0 { true } else { false } })
+    #expect(actions.contains(.send(2, on: 2, lane: nil)))
+  }
+
+  @Test func whoIsBehindOneThatGoesHasItsTurn() {
+    var fixture = fixture()
+    _ = ask("a", &fixture) { $0.conversation = "k" }
+    _ = fixture.ask("b") { $0.conversation = "k" }
+    #expect(fixture.closed(1, .refused) == [.send(1, on: 2, lane: nil)])
+    #expect(fixture.broker.requests[2]?.state == .queued)
+    #expect(fixture.broker.requests[2]?.spec.upstream == 0)
+  }
+
+  /// The last open connection closes in the same input in which it became free.
+  @Test func whoseTurnComesLastIsNotForgotten() {
+    var fixture = fixture {
+      $0.connectionsWarm = 1
+      $0.connectionsMax = 2
+    }
+    fixture.opened(1)
+    _ = fixture.ask("running")
+    fixture.handedOver(1)
+    fixture.event(.created("r1"))
+    fixture.closed(3, .refused, at: 10)
+    _ = ask("a", &fixture) { $0.conversation = "k" }
+    _ = fixture.ask("b") { $0.conversation = "k" }
+    let actions = fixture.event(.error("server_error"))
+    #expect(actions.contains(.closeConnection(1, .errorInResponse)), "\(actions)")
+    #expect(actions.contains(.send(2, on: 2, lane: nil)), "\(actions)")
+    #expect(fixture.broker.requests[3]?.state == .queued)
+  }
+
+  @Test func whatWouldWaitElsewhereCountsAsWaiting() {
+    var limits = UpstreamLimits()
+    limits.connectionsMax = 1
+    var fixture = BrokerFixture(
+      limits: .with { $0.queueRequestsMax = 1 },
+      upstreams: ["one", "two"].map {
+        UpstreamSettings(name: $0, limits: limits, continuation: .connection)
+      }, clients: 1)
+    fixture.start()
+    fixture.opened(2, of: 1)
+    fixture.closed(1, .upgrade(401))
+    #expect(ask("a", &fixture).last == .send(1, on: 2, lane: nil))
+    #expect(ask("b", &fixture) == [.accept(2, madeID: nil)])
+    #expect(ask("c", &fixture) == [.refuse(1, failure(.queueFull, retryable: true))])
+  }
+
   @Test func whatWasSentIsNotSentElsewhere() {
     var fixture = fixture()
     fixture.opened(1)

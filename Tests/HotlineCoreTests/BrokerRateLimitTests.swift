@@ -83,6 +83,24 @@ import Testing
     #expect(fixture.pass(to: 2_000) == [.send(2, on: 1, lane: nil)])
   }
 
+  @Test func whatWaitsForAConnectionKeepsIt() {
+    var fixture = BrokerFixture.single {
+      $0.connectionsWarm = 0
+      $0.idleLimit = .seconds(1)
+    }
+    fixture.ask("a")
+    fixture.opened(1)
+    fixture.handedOver(1)
+    fixture.event(.created("r1"))
+    fixture.event(.ended(.completed, "r1"))
+    fixture.rateLimits(usedUp)
+    fixture.ask("b") { $0.previousResponseID = "r1" }
+    // It is over its limit long before; nothing is to be done about that until then.
+    let notice = Action.notifyQueued(2, position: 1, reason: .rateLimit)
+    #expect(fixture.pass(to: 1_999) == [notice])
+    #expect(fixture.pass(to: 2_000).contains(.send(2, on: 1, lane: nil)))
+  }
+
   @Test func aRequestWaitsNoLongerThanItWould() {
     var fixture = BrokerFixture.single(limits: .with { $0.waitTimeout = .seconds(1) })
     fixture.rateLimits(usedUp)
@@ -98,6 +116,28 @@ import Testing
         "the server's rate limit is used up, for another 1 s after 1 s of waiting; "
           + "raise queue_timeout_ms, or set rate_limits = \"send\""
       ])
+  }
+
+  @Test func theirTimerIsWantedUntilItCame() {
+    var fixture = BrokerFixture.single()
+    fixture.run("a", response: "r1", as: 1)
+    fixture.rateLimits(usedUp)
+    fixture.ask("b")
+    fixture.pass(to: 1_999)
+    // Progress goes past all that waits.
+    #expect(fixture.progress(isText: true, at: 2_001) == .deliver(1))
+    #expect(fixture.nextDeadline == t(2_000))
+    #expect(fixture.deadline(at: 2_001) == [])
+    #expect(fixture.nextDeadline != t(2_000))
+  }
+
+  @Test func whatWaitedForTheResetGoesBeforeWhoComesAfterIt() {
+    var fixture = BrokerFixture.single(limits: .with { $0.queueRequestsMax = 1 })
+    fixture.rateLimits(usedUp)
+    fixture.ask("a")
+    fixture.pass(to: 1_999)
+    #expect(
+      fixture.ask("b", at: 2_000) == [.send(1, on: 1, lane: nil), .accept(2, madeID: nil)])
   }
 
   @Test func theyAreKnownUntilTheirReset() {

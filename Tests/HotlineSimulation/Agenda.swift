@@ -101,4 +101,6 @@ struct Message {
   /// It names another lane than its own, or none where it should.
   var isMisnamed = false
   var bytes = 100
+  /// What it says of its server's limits.
+  var limits: [RateLimit] = []
 }

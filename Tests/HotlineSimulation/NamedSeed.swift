@@ -10,19 +10,19 @@ package struct NamedSeed: Sendable {
   package let rule: String
 
   package static let all = [
-    NamedSeed(972, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
+    NamedSeed(301, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
     NamedSeed(1, "keepsWhatIsTooMany", "a replacement that came too late gives its place back"),
     NamedSeed(
-      621, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
+      60, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
     NamedSeed(
-      356, "remembersOneResponse", "a late event of before the last response reaches nobody"),
+      123, "remembersOneResponse", "a late event of before the last response reaches nobody"),
     NamedSeed(
       68, "closesBetweenTwoAnswers", "who asked for two drains is closed after both answers"),
     NamedSeed(
-      109, "forgetsWhatPrefersAConnection",
+      374, "forgetsWhatPrefersAConnection",
       "what prefers a connection goes on there when others had their turn"),
     NamedSeed(
-      437, "continuesOnARetiringConnection",
+      372, "continuesOnARetiringConnection",
       "a continuation that comes after a reload is not sent on an old connection"),
     NamedSeed(
       5, "asksForLanesAgainAfterARefusal",
@@ -30,10 +30,21 @@ package struct NamedSeed: Sendable {
     NamedSeed(
       5, "pingsLateAfterAReload", "a reload that shortens ping_interval holds for what is open"),
     NamedSeed(
-      240, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
+      24, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
     NamedSeed(
       939, "forgetsADialThatIsDue",
       "a time to replace a connection that passes with a pong is not forgotten"),
+    NamedSeed(
+      108, "forgetsAHoldThatIsOver", "what waits for a limit's reset is woken whatever comes then"),
+    NamedSeed(
+      106, "wakesForWhatItKeeps",
+      "a connection over its age that a limit keeps waiting keeps nobody busy"),
+    NamedSeed(
+      115, "failsWhoCouldGoElsewhere",
+      "who is behind one that fails goes to another upstream where it may"),
+    NamedSeed(
+      43, "countsNotWhatWaitsElsewhere",
+      "what would wait at another upstream counts against queue.requests_max"),
   ]
 
   private init(_ seed: UInt64, _ fault: String, _ rule: String) {

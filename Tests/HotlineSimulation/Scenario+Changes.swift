@@ -99,7 +99,7 @@ extension Scenario {
     upstreams[index].limits = limits
   }
 
-  private mutating func addUpstream(_ random: inout Chance) {
+  mutating func addUpstream(_ random: inout Chance) {
     var settings = UpstreamSettings(
       name: "u\(upstreams.count)", continuation: random.pick([.connection, .anywhere]))
     settings.limits.lanes = random.pick([1, 4])

@@ -23,6 +23,8 @@ struct Scenario {
   var isOldAge = false
   /// Reloads change the limits that they otherwise leave.
   var reloadsAll = false
+  /// Long answers in many small pieces.
+  var isChatty = false
 
   /// How one upstream's server behaves.
   struct ServerTraits {
@@ -61,6 +63,8 @@ struct Scenario {
     var lossBeforeHandOver = 0
     var namesWrongLane = 0
     var refusesConnection = 0
+    /// It says what is left of its limits with an answer.
+    var saysLimits = 0
   }
 
   /// What a server does with the name of a lane.
@@ -97,6 +101,8 @@ struct Scenario {
     var regrets = 0
     /// Somebody else cancels a request.
     var othersCancel = 0
+    /// A request may go to another upstream.
+    var alternatives = 0
   }
 
   /// A way in which a dial fails.
@@ -212,7 +218,7 @@ extension Scenario {
     }
   }
 
-  private func drawOutages(_ random: inout Chance) -> [Outage] {
+  func drawOutages(_ random: inout Chance) -> [Outage] {
     var outages: [Outage] = []
     var from: Int64 = random.oneIn(3) ? 0 : .milliseconds(Int64(random.below(20_000)))
     while from < activeNanoseconds, outages.count < 4 {

@@ -75,6 +75,7 @@ extension Simulation {
     forgetFailures()
     markOutdated(before, reloads)
     laneless = []
+    rations = rations.map { _ in Rations() }
     endHoldsForReload()
     isReloading = true
     isDraining = false

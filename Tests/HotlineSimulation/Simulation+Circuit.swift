@@ -74,7 +74,7 @@ extension ConnectionFailure {
 }
 
 extension Simulation {
-  private func hasOpen(_ index: Int) -> Bool {
+  func hasOpen(_ index: Int) -> Bool {
     present.contains { number in
       connections[number].map { $0.upstream.rawValue == index && $0.isOpenToCore } ?? false
     }
@@ -236,6 +236,13 @@ extension Simulation {
 
   func checkProbe(of index: Int) {
     guard dials[index].isSurelyOpen, now < dials[index].probeAt else { return }
+    // One that was opened at the instant of the failure may have proved that the server is well.
+    let isWell = present.contains { number in
+      connections[number].map {
+        $0.upstream.rawValue == index && $0.isOpenToCore && hasProved($0)
+      } ?? false
+    }
+    if isWell { return }
     complain("dialled before a probe is due, though requests fail at once")
   }
 

@@ -168,6 +168,7 @@ extension Simulation {
       spec.timeout = .nanoseconds(
         min(random.time(0, .seconds(30)), scenario.limits.requestTimeout.nanoseconds))
     }
+    spec.alternatives = scenario.drawAlternatives(to: upstream, &fourth)
     if second.chance(traits.promptCacheKeys) { spec.promptCacheKey = second.pick(["k1", "k2"]) }
     return spec
   }

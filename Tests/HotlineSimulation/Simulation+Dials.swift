@@ -21,7 +21,7 @@ extension Simulation {
     let dialing = own.count(where: \.isDialing)
     // What could take a request, of whatever age; what may be retiring may as well be in use.
     let spare = own.count { $0.isOpenToCore && $0.hasFreeLane }
-    let waiting = waitingForAny(index)
+    let waiting = isHeld(index) ? 0 : waitingForAny(index)
     // What waits where something is free waits for it to be trusted.
     let demand = spare > 0 ? 0 : (waiting + limits.lanes - 1) / limits.lanes
     let warm = scenario.isRemoved[index] ? 0 : limits.connectionsWarm
@@ -42,7 +42,9 @@ extension Simulation {
       guard let request = requests[number], request.spec.upstream.rawValue == index else {
         return false
       }
-      return request.isPlain && isImpatient(request) || returned.contains(number)
+      // What came from another upstream may wait for a connection that suits it.
+      return request.isPlain && isImpatient(request)
+        || returned.contains(number) && (!hasMoved(request) || isImpatient(request))
     }
   }
 }

@@ -57,6 +57,7 @@ extension Simulation {
       return broker.eventArrived(
         facts, on: number, of: connection.upstream, unreadBytes: unread, at: instant)
     }
+    tellLimits(of: message, on: connection)
     if mustClose, connections[number]?.isOpenToCore == true {
       complain("C\(number.rawValue) stays open after an event of no running response")
     }

@@ -135,6 +135,8 @@ extension Simulation {
   // MARK: Last lines
 
   func finish(_ number: RequestNumber, _ error: HotlineError?, _ completion: Completion) {
+    // It may have gone there in this very step.
+    noteFailover(of: number, to: completion.upstream)
     guard let request = requests[number] else { return complain("a last line of no request") }
     guard request.isOpen else { return complain("\(describe(number)) has a second last line") }
     requests[number]?.isOpen = false
@@ -151,12 +153,7 @@ extension Simulation {
     checkCompletion(completion, of: request)
     releaseLine(of: number)
     if let on = request.attempts.last?.connection { release(on) }
-    if let key = conversationKey(of: number) {
-      conversationTurns[key]?.removeAll { $0 == number }
-      if let next = conversationTurns[key]?.first, requests[next]?.turnAt == nil {
-        turnComes(of: next)
-      }
-    }
+    leaveConversation(number)
     dials[request.spec.upstream.rawValue].lastRequestAt = now
     guard let client = clients[request.client] else { return }
     clients[client.number]?.open[request.id] = nil
@@ -230,6 +227,7 @@ extension Simulation {
     case .conversationLost: isJust = isLost(request)
     case .upstreamAuth, .upstreamRejected, .upstreamUnavailable:
       isJust = isHopeless(error, of: request)
+      checkMayFail(request)
     default: isJust = false
     }
     if !isJust { complain("\(name) ends with \(error.code.rawValue) without a reason") }

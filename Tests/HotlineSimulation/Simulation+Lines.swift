@@ -36,6 +36,9 @@ extension Simulation {
     let key = conversationKey(of: number)
     if let key { conversationTurns[key, default: []].append(number) }
     if key.flatMap({ conversationTurns[$0]?.first }) ?? number == number { turnComes(of: number) }
+    if !spec.alternatives.isEmpty, let upstream = broker.upstream(of: number) {
+      noteFailover(of: number, to: upstream)
+    }
     if (clients[client]?.open.count ?? 0) > scenario.limits.requestsPerClientMax {
       return complain("a client has more open requests than it may")
     }

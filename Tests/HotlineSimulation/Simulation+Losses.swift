@@ -29,7 +29,7 @@ extension Simulation {
   /// server has been heard since.
   func checkHeard(_ request: TrueRequest, _ on: SimulatedConnection) {
     guard let last = request.attempts.last, let lostAt = connections[last.connection]?.lostAt,
-      max(on.openedAt, on.heardAt) < lostAt
+      !hasMoved(request), max(on.openedAt, on.heardAt) < lostAt
     else { return }
     complain("\(describe(request.number)) is sent again where nothing was heard since its loss")
   }

@@ -33,6 +33,12 @@ extension Simulation {
     let isOpen = own.contains(where: \.isOpenToCore)
     let isReady = own.contains { $0.isOpenToCore && !$0.mayBeRetiring }
     let isTrue: Bool
+    if isHeld(request.spec.upstream.rawValue), let turnAt = request.turnAt, turnAt < now {
+      if reason != .rateLimit {
+        complain("\(describe(request.number)) waits for a limit's reset, not \(reason.rawValue)")
+      }
+      return
+    }
     switch reason {
     case .order: isTrue = request.turnAt ?? now == now
     case .busy: isTrue = request.turnAt != nil && isOpen

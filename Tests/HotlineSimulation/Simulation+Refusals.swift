@@ -56,6 +56,7 @@ extension Simulation {
     guard upstreams.reduce(0, { $0 + $1.upperBound }) >= scenario.limits.queueRequestsMax else {
       return false
     }
+    if isHeld(spec.upstream.rawValue) { return true }
     // Nothing ties it to one connection.
     guard spec.conversation == nil, spec.previousResponseID == nil, spec.promptCacheKey == nil,
       servedClients[client.number] == nil, upstreams[spec.upstream.rawValue].upperBound == 0

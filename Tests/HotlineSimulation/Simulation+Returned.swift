@@ -29,7 +29,9 @@ extension Simulation {
   /// where it could be, it is asked for a sign of life.
   func checkReturned() {
     for number in returned.sorted() {
-      guard let request = requests[number] else { continue }
+      guard let request = requests[number], !isHeld(request.spec.upstream.rawValue),
+        !isHoldEnding(request.spec.upstream.rawValue), !hasMoved(request)
+      else { continue }
       let lostAt = lostAt(request) ?? 0
       let limits = scenario.upstreams[request.spec.upstream.rawValue].limits
       for place in freeLanes(of: request.spec.upstream) {

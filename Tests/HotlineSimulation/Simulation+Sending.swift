@@ -24,6 +24,7 @@ extension Simulation {
     if isRunning(request) { return complain("\(describe(number)) is sent while it runs") }
     checkResend(request)
     checkOrder(request)
+    checkHeld(request)
     checkOutdated(request, connection)
     if let previous = request.spec.previousResponseID,
       scenario.upstreams[connection.upstream.rawValue].continuation == .connection,

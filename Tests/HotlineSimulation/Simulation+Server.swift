@@ -180,6 +180,7 @@ extension Simulation {
       script.misname(second.below(64), as: wrongName(for: attempt.lane, on: connection))
     }
     plan(script, on: number)
+    planLimits(on: number, faults)
     connections[number]?.lanes[attempt.lane].busyUntil = script.isEndless ? .max / 2 : isOverAt
   }
 
@@ -227,7 +228,7 @@ extension Simulation {
     _ fate: Fate, into script: inout Script, on number: ConnectionNumber,
     _ upstream: UpstreamIndex, lane: Int
   ) {
-    let deltas = random.oneIn(10) ? 40 : random.below(6)
+    let deltas = scenario.isChatty ? 150 : random.oneIn(10) ? 40 : random.below(6)
     switch fate {
     case .refusal:
       return script.fail(

@@ -22,6 +22,8 @@ extension Simulation {
     }
     mayHaveReturned = false
     noteNothingOpen()
+    checkFailovers()
+    if !isStopped { checkHoldsEnd() }
     if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.
     guard violation == nil, open.count < 16 || step % 8 == 0 else { return }
@@ -79,6 +81,7 @@ extension Simulation {
     guard let turnAt = request.turnAt, turnAt + request.patience <= now else { return }
     let settings = scenario.upstreams[request.spec.upstream.rawValue]
     if request.spec.previousResponseID != nil, settings.continuation == .connection { return }
+    if isHeld(request.spec.upstream.rawValue) { return }
     for number in present {
       guard let connection = connections[number], connection.upstream == request.spec.upstream,
         connection.isOpenToCore, !connection.mayBeRetiring, !connection.isConfused,

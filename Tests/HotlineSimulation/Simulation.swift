@@ -23,6 +23,8 @@ package final class Simulation {
   var second: Chance
   /// A third one, for the same reason.
   var third: Chance
+  /// And a fourth.
+  var fourth: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
@@ -70,6 +72,10 @@ package final class Simulation {
   var pingedOutOfTurn: ConnectionNumber?
   /// By upstream.
   var memories: [ResponseMemory] = []
+  /// By upstream: what its server said of its limits.
+  var rations: [Rations] = []
+  /// Requests that went to another upstream in this step, and where they were.
+  var movedInStep: [(request: RequestNumber, from: UpstreamIndex)] = []
   /// By upstream: when unwanted responses were dropped lately.
   var drops: [[(instant: Int64, isSure: Bool)]] = []
   var isTerminating = false
@@ -126,6 +132,8 @@ package final class Simulation {
     package var delivered = 0
     package var dials = 0
     package var resent = 0
+    package var failedOver = 0
+    package var held = 0
     package var opened = 0
     package var timerCalls = 0
     package var emptyTimerCalls = 0
@@ -139,11 +147,14 @@ package final class Simulation {
     var random = Chance(seed: seed)
     var second = Chance(seed: ~seed)
     var third = Chance(seed: seed ^ 0x5555_5555_5555_5555)
+    var fourth = Chance(seed: seed ^ 0x3333_3333_3333_3333)
     var scenario = Scenario(from: &random, &second)
     scenario.drawStillMore(&third)
+    scenario.drawRationsAndFailover(&fourth)
     self.random = random
     self.second = second
     self.third = third
+    self.fourth = fourth
     self.scenario = scenario
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)
@@ -154,6 +165,7 @@ package final class Simulation {
   func addUpstream() {
     dials.append(DialHistory())
     memories.append(ResponseMemory())
+    rations.append(Rations())
     drops.append([])
     interactiveInARow.append(0)
   }
@@ -229,6 +241,7 @@ package final class Simulation {
     step += 1
     if isTraced { note("← \(input())") }
     let actions = call(&broker)
+    noteFailovers()
     for action in actions where violation == nil {
       if isTraced { note("    → \(describe(action))") }
       perform(action)

@@ -6,6 +6,8 @@ package struct Totals: Sendable, CustomStringConvertible {
   package var delivered = 0
   package var dials = 0
   package var resent = 0
+  package var held = 0
+  package var failedOver = 0
   /// Of all that was done, whatever the order of the runs.
   package var digest: UInt64 = 0
 
@@ -18,12 +20,15 @@ package struct Totals: Sendable, CustomStringConvertible {
     delivered += simulation.tally.delivered
     dials += simulation.tally.dials
     resent += simulation.tally.resent
+    held += simulation.tally.held
+    failedOver += simulation.tally.failedOver
     digest &+= simulation.tally.digest
   }
 
   package var description: String {
     "\(seeds) seeds, \(steps) steps, \(finished) requests, \(delivered) events, \(dials) dials, "
-      + "\(resent) resent, digest \(String(digest, radix: 16))"
+      + "\(resent) resent, \(held) holds, \(failedOver) failed over, "
+      + "digest \(String(digest, radix: 16))"
   }
 }
 

@@ -40,6 +40,7 @@ extension Simulation {
     if let conversation = spec.conversation { words.append("conversation \(conversation)") }
     if let previous = spec.previousResponseID { words.append("after \(previous)") }
     if let key = spec.promptCacheKey { words.append("cache key \(key)") }
+    for upstream in spec.alternatives { words.append("or of \(upstream.rawValue)") }
     if spec.priority == .batch { words.append("batch") }
     if spec.events != .all { words.append("events \(spec.events.rawValue)") }
     if spec.resendsUnanswered { words.append("resend") }
@@ -47,6 +48,10 @@ extension Simulation {
     if let wait = spec.waitTimeout { words.append("wait \(wait)") }
     if let timeout = spec.timeout { words.append("timeout \(timeout)") }
     return words.joined(separator: ", ")
+  }
+
+  private func describe(_ limit: RateLimit) -> String {
+    "\(limit.name): \(limit.remaining ?? -1) left until \(limit.resetsAfter ?? .zero) from now"
   }
 
   func describe(_ id: RequestID) -> String {
@@ -73,6 +78,7 @@ extension Simulation {
     if let code = message.facts.errorCode { words.append("\(code)") }
     words.append("for \(describe(message.owner))")
     if message.isLate { words.append("late") }
+    for limit in message.limits { words.append(describe(limit)) }
     return words.joined(separator: " ")
   }
 }

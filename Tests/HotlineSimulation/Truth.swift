@@ -192,7 +192,8 @@ struct TrueRequest {
   let client: ClientNumber
   let uid: UInt32
   let id: RequestID
-  let spec: NewRequest
+  /// As it came, but for the upstream that it went to since.
+  var spec: NewRequest
   let arrivedAt: Int64
   /// The step in which it was accepted.
   let arrivedIn: Int

@@ -1,0 +1,194 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Many conversations on few connections with lanes, while clients cancel and leave and the server
+/// drops everything: nobody gets a line of another's.
+@Suite(.serialized)
+struct ConversationCrowdTests {
+  private static let clients = 20
+  /// Of each client, two at a time: more than there are lanes, so that some have to begin again.
+  private static let conversations = 10
+
+  @Test func twoHundredConversationsOnFourConnectionsOfEightLanes() async throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    let rig = try Rig(
+      ["--lanes"], upstream: "connections_warm = 4\nconnections_max = 4\nlanes = 8",
+      sections: "[queue]\nrequests_max = 4096\nwait_timeout = \"170s\"")
+    try rig.daemon.waitUntilWarm(4)
+    // One response shows that the server names lanes.
+    #expect(try rig.client().ask(request("first")).done?.outcome.string == "completed")
+    let tally = TurnTally(dropsAt: [150, 400, 700])
+    let (daemon, simulator) = (rig.daemon.socketPath, SharedSimulator(rig.simulator))
+    do {
+      try await Threads.run(count: Self.clients) { index in
+        var client = try ConversingClient(
+          index: index, conversations: Self.conversations, seed: seed &+ UInt64(index),
+          socketPath: daemon)
+        try client.run { if tally.turnEnded($0) { try simulator.dropAll() } }
+      }
+    } catch {
+      Issue.record("seed \(seed): \(error)")
+    }
+    let turns = Self.clients * Self.conversations * ConversingClient.turns
+    #expect(tally["completed"] == turns, "seed \(seed): \(tally.counts)")
+    #expect(tally["continued"] > turns / 4, "seed \(seed): \(tally.counts)")
+    for outcome in ["cancelled", "left", "connection_lost"] {
+      #expect(tally[outcome] > 0, "seed \(seed), none: \(outcome) in \(tally.counts)")
+    }
+    let statistics = try rig.simulator.statistics()
+    #expect(statistics.violations.integer == 0, "seed \(seed)")
+    #expect(statistics.refusedBusy.integer == 0, "seed \(seed)")
+    #expect(statistics.responsesAtOnceMax.integer ?? 99 <= 32, "seed \(seed)")
+    try rig.daemon.waitForStatus("nothing left, seed \(seed)") { status in
+      status.queue.waiting.integer == 0 && status.busyConnections.isEmpty
+        && status.clients.array.allSatisfy { $0.open_requests.integer == 0 }
+    }
+  }
+}
+
+/// A program that holds conversations, two at a time, each of which continues its latest response.
+///
+/// Confined to a thread of its own.
+private struct ConversingClient {
+  static let turns = 5
+  private static let openMax = 2
+
+  private struct Conversation {
+    var turnsDone = 0
+    /// What the next turn continues; nil: it says everything again.
+    var latest: String?
+    /// The id of its open request.
+    var open: String?
+    var isCancelled = false
+  }
+
+  private let index: Int
+  private let socketPath: String
+  private var random: SplitMix64
+  private var client: LineClient
+  private var conversations: [Conversation]
+  private var asked = 0
+  /// Ids that were cancelled, perhaps too late.
+  private var cancels: Set<String> = []
+
+  init(index: Int, conversations: Int, seed: UInt64, socketPath: String) throws {
+    self.index = index
+    self.socketPath = socketPath
+    self.conversations = Array(repeating: Conversation(), count: conversations)
+    random = SplitMix64(seed: seed)
+    client = try LineClient(socketPath)
+  }
+
+  /// - Parameter turnEnded: is told how each turn ended.
+  mutating func run(turnEnded: (String) throws -> Void) throws {
+    while true {
+      let unfinished = conversations.indices.filter { conversations[$0].turnsDone < Self.turns }
+      for number in unfinished.prefix(Self.openMax) where conversations[number].open == nil {
+        try ask(number)
+      }
+      guard conversations.contains(where: { $0.open != nil }) else { break }
+      try take(client.line(within: .seconds(120)), turnEnded)
+      if random.below(400) == 0 { try leave(turnEnded) }
+    }
+    client.shutDownWriting()
+    while let line = try client.next() {
+      guard isAnswerToLateCancel(line) else { throw TestFailure("after the last line: \(line)") }
+    }
+  }
+
+  private mutating func ask(_ number: Int) throws {
+    asked += 1
+    let id = "c\(index)-\(number)-\(asked)"
+    let previous = conversations[number].latest.map { #","previous_response_id":"\#($0)""# }
+    conversations[number].open = id
+    conversations[number].isCancelled = false
+    try client.send(
+      request(
+        "[[fault: deltas 6, gap 2]] mark=\(id)-", id: id,
+        options: #""conversation":"c\#(index)-\#(number)""#, more: previous ?? ""))
+  }
+
+  /// Hangs up in the middle of everything, and comes back.
+  private mutating func leave(_ turnEnded: (String) throws -> Void) throws {
+    client.close()
+    client = try LineClient(socketPath)
+    cancels = []
+    for number in conversations.indices where conversations[number].open != nil {
+      conversations[number].open = nil
+      conversations[number].latest = nil
+      try turnEnded("left")
+    }
+  }
+
+  private func isAnswerToLateCancel(_ line: Line) -> Bool {
+    line.code == "unknown_request_id" && line.request_id.string.map(cancels.contains) == true
+  }
+
+  private mutating func take(_ line: Line, _ turnEnded: (String) throws -> Void) throws {
+    if isAnswerToLateCancel(line) { return }
+    guard let id = line.request_id.string,
+      let number = conversations.firstIndex(where: { $0.open == id })
+    else { throw TestFailure("client \(index) got a line of no open request: \(line)") }
+    if let delta = line.delta.string {
+      guard delta.contains("\(id)-") else {
+        throw TestFailure("client \(index) got another's answer for \(id): \(line)")
+      }
+      guard !conversations[number].isCancelled, random.below(60) == 0 else { return }
+      conversations[number].isCancelled = true
+      cancels.insert(id)
+      return try client.send(#"{"type":"response.cancel","request_id":"\#(id)"}"#)
+    }
+    if let code = line.code {
+      guard ["connection_lost", "conversation_lost", "previous_response_not_found"].contains(code)
+      else {
+        throw TestFailure("client \(index): \(line)")
+      }
+      return try turnEnded(code)
+    }
+    guard line.isDone else { return }
+    conversations[number].open = nil
+    let wasContinued = conversations[number].latest != nil
+    conversations[number].latest = nil
+    let outcome = line.outcome.string ?? ""
+    if outcome == "completed" {
+      conversations[number].turnsDone += 1
+      conversations[number].latest = line.response_id.string
+      if wasContinued { try turnEnded("continued") }
+    }
+    try turnEnded(outcome)
+  }
+}
+
+/// How turns ended, over threads, and when it is time to drop all connections.
+private final class TurnTally: @unchecked Sendable {
+  private let lock = NSLock()
+  private var ended: [String: Int] = [:]
+  private var dropsAt: ArraySlice<Int>
+
+  /// - Parameter dropsAt: after so many completed turns each.
+  init(dropsAt: [Int]) { self.dropsAt = dropsAt[...] }
+
+  var counts: [String: Int] { lock.withLock { ended } }
+  subscript(outcome: String) -> Int { counts[outcome, default: 0] }
+
+  /// - Returns: whether to drop all connections now.
+  func turnEnded(_ outcome: String) -> Bool {
+    lock.withLock {
+      ended[outcome, default: 0] += 1
+      guard let next = dropsAt.first, ended["completed", default: 0] >= next else { return false }
+      dropsAt.removeFirst()
+      return true
+    }
+  }
+}
+
+/// One thread at a time gives it commands.
+private final class SharedSimulator: @unchecked Sendable {
+  private let lock = NSLock()
+  private let simulator: SimulatorProcess
+
+  init(_ simulator: SimulatorProcess) { self.simulator = simulator }
+
+  func dropAll() throws { _ = try lock.withLock { try simulator.command("drop all") } }
+}
