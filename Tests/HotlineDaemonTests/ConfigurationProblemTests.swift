@@ -300,6 +300,10 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
         + "its xn-- form"
     ),
     (
+      "ws+unix:s.sock",
+      "has no absolute path of a socket; ws+unix:/run/server.sock:/v1/responses would do"
+    ),
+    (
       "ws://example.com/",
       "begins with ws://, which sends the key in the clear, so it is for this machine only "
         + "(127.0.0.0/8, ::1, localhost); use wss://"
@@ -315,12 +319,22 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
   }
 
   @Test(arguments: [
+    "ws+unix:/run/s.sock",
     "wss://h", "WS://127.9.9.9:81?q", "ws://[::1]", "ws://LOCALHOST/a", "wss://h:65535/a@b",
   ])
   func goodURLsAreKeptAsTheyAre(_ text: String) throws {
     let url = try UpstreamURL(text)
     #expect(url.text == text)
     #expect(try url.address == UpstreamAddress(url: text))
+  }
+
+  @Test(arguments: [
+    ("ws+unix:/run/user/7@x/s.sock:/v1?token=t", "ws+unix:/run/user/7@x/s.sock:/v1?…"),
+    ("WS+UNIX:///run/s.sock", "WS+UNIX:///run/s.sock"),
+    ("ws+unix:u:p@h/", "…@h/"), ("ws+unix:/s:/a#b?c@d", "…"),
+  ])
+  func whatMayBeSecretInAURLOfASocketIsNotShown(_ text: String, _ displayed: String) {
+    #expect(UpstreamURL.displayed(text) == displayed)
   }
 
   @Test func tooLargeFilesAreRefused() {

@@ -73,6 +73,21 @@ import Testing
       ])
   }
 
+  @Test func aSocketOfThisMachineIsReachedWithoutAProxy() throws {
+    #expect(try proxy(["ALL_PROXY": "p:1"], url: "ws+unix:/run/s:/v1") == nil)
+    let world = World(
+      """
+      [upstream.smartaipi]
+      url = "ws+unix:/run/s:/v1"
+      proxy = "https://proxy.example"
+      """)
+    #expect(
+      world.problems() == [
+        "upstream.smartaipi.proxy: no proxy reaches a Unix socket of this machine; leave it out "
+          + "(line 3)"
+      ])
+  }
+
   @Test func theUpstreamsOwnKeyComesBeforeTheEnvironment() throws {
     let environment = ["HTTPS_PROXY": "p:1", "NO_PROXY": "*"]
     let own = "[upstream.smartaipi]\nproxy = \"https://u:hunter2@q:2\""

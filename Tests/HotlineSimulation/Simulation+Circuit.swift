@@ -154,7 +154,9 @@ extension Simulation {
         dials[index].mayBeOpenSince = now
         dials[index].probeAt = dial.notBefore
       }
-      dials[index].isSurelyOpen = isSure && isDue(dial.failingSurelySince)
+      // Not where a leap of the clock went past all that the server asked for.
+      dials[index].isSurelyOpen =
+        isSure && isDue(dial.failingSurelySince) && dial.notBefore > now
       // It is not known whether the failure before has opened it, with a later probe.
       if dials[index].isSurelyOpen {
         dials[index].probeAt = min(dials[index].probeAt, dial.notBefore)

@@ -25,6 +25,29 @@ struct UpstreamAddressTests {
   }
 
   @Test(arguments: [
+    ("ws+unix:/run/s.sock:/v1/responses?a=b", "/run/s.sock", "/v1/responses?a=b"),
+    ("WS+Unix:///run/s.sock:/v1", "/run/s.sock", "/v1"), ("ws+unix:/s", "/s", "/"),
+    ("ws+unix:/a:", "/a", "/"), ("ws+unix:/a:?q", "/a", "/?q"), ("ws+unix:/a:b", "/a", "/b"),
+  ])
+  func aSocketOfThisMachineHasAPathInPlaceOfAHost(
+    _ url: String, _ path: String, _ target: String
+  ) throws {
+    let address = try UpstreamAddress(url: url)
+    #expect(address.socketPath == path && address.description == path)
+    #expect(address.target == target)
+    #expect(address.hostHeader == "localhost" && !address.isSecure && !address.isIPAddress)
+    #expect(try UpstreamAddress(url: "ws://localhost/").socketPath == nil)
+  }
+
+  @Test func aSocketsPathMayHaveAsManyBytesAsTheKernelTakes() throws {
+    let path = "/" + String(repeating: "s", count: UpstreamAddress.socketPathBytesMax - 1)
+    #expect(try UpstreamAddress(url: "ws+unix:\(path):/").socketPath == path)
+    #expect(throws: UpstreamAddress.Invalid.self) {
+      try UpstreamAddress(url: "ws+unix:\(path)s:/")
+    }
+  }
+
+  @Test(arguments: [
     ("wss://h/", "h"), ("wss://h:443/", "h"), ("wss://h:80/", "h:80"), ("ws://h:80/", "h"),
     ("ws://h:443/", "h:443"), ("wss://[::1]/", "[::1]"), ("wss://[::1]:8443/", "[::1]:8443"),
   ])
@@ -45,6 +68,10 @@ struct UpstreamAddressTests {
     ("wss://1.2.3/", "IPv4"), ("wss://256.1.1.1/", "IPv4"), ("wss://1.2.3.4.5/", "IPv4"),
     ("wss://bücher.example/", "beyond ASCII"), ("wss://h/a b", "space"),
     ("wss://h/\r\nX: y", "control"), ("wss://h/%zz", "%"), ("wss://h/%4", "%"),
+    ("ws+unix:", "no absolute path"), ("ws+unix:/", "no absolute path"),
+    ("ws+unix:s:/", "no absolute path"), ("ws+unix://h/s", "no absolute path"),
+    ("ws+unix:/s?q", "path of its socket"), ("ws+unix:/s%20", "path of its socket"),
+    ("ws+unix:/s:/#f", "fragment"), ("wss+unix:/s", "wss://"),
     ("wss://h/{x}", "percent-encoded"), ("wss://h/\"", "percent-encoded"),
   ])
   func anythingElseIsRefusedWithItsReason(_ url: String, _ reason: String) {

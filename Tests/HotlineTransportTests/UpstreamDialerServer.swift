@@ -72,9 +72,9 @@ enum DialerServer {
   /// - Parameter extensions: what it agrees to, asked or not.
   static func start(
     _ group: MultiThreadedEventLoopGroup, tls: TLSTestServerContext? = nil,
-    extensions: String? = nil, host: String = "127.0.0.1"
+    extensions: String? = nil, host: String = "127.0.0.1", socketPath: String? = nil
   ) async throws -> any Channel {
-    try await ServerBootstrap(group: group)
+    let bootstrap = ServerBootstrap(group: group)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
@@ -99,7 +99,10 @@ enum DialerServer {
             withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
         }
       }
-      .bind(host: host, port: 0).get()
+    if let socketPath {
+      return try await bootstrap.bind(unixDomainSocketPath: socketPath).get()
+    }
+    return try await bootstrap.bind(host: host, port: 0).get()
   }
 
   /// A server that takes connections and says `greeting`, or nothing.

@@ -60,6 +60,45 @@ struct UpstreamDialerTests {
     try await dial.end(server)
   }
 
+  @Test func conversationOverAUnixSocket() async throws {
+    let dial = Dial()
+    let directory = try TemporaryDirectory()
+    let path = directory("s")
+    let server = try await DialerServer.start(dial.group, socketPath: path)
+    let result = try await dial.run("ws+unix:\(path):/v1", Self.conversation)
+    check(result.calls, result.failure)
+    try await dial.end(server)
+  }
+
+  @Test func aSocketThatNobodyListensOnIsNamedWithTheCause() async throws {
+    let dial = Dial()
+    let directory = try TemporaryDirectory()
+    let (gone, file) = (directory("gone"), try directory.write("file", ""))
+    for (path, cause) in [(gone, "No such file or directory"), (file, "Connection refused")] {
+      let result = try await dial.run("ws+unix:\(path)")
+      #expect(result.calls == [.closed(.unreachable)])
+      #expect(result.failure.detail == "cannot connect to the socket \(path): \(cause)")
+    }
+    try await dial.end()
+  }
+
+  /// A Unix socket says so at once, where TCP would go on trying (connect(2)).
+  @Test func aSocketWithAFullBacklogIsToldFromOneThatConnects() async throws {
+    let dial = Dial()
+    let directory = try TemporaryDirectory()
+    let path = directory("s")
+    let listener = try UnixSocket.bind(path)
+    defer { close(listener) }
+    // listen(2): with a backlog of none one may wait.
+    #expect(listen(listener, 0) == 0)
+    let waiting = try UnixSocket(connectedTo: path)
+    let result = try await dial.run("ws+unix:\(path)")
+    #expect(result.calls == [.closed(.unreachable)])
+    #expect(result.failure.detail.contains("Resource temporarily unavailable"))
+    withExtendedLifetime(waiting) {}
+    try await dial.end()
+  }
+
   @Test func conversationOverTLSByNameAndResumed() async throws {
     let dial = Dial()
     let authority = TLSTestAuthority()

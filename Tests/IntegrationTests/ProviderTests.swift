@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -158,6 +159,36 @@ struct ProviderTests {
     let strict = try ProviderRig(Provider.all[0])
     let refused = try strict.client.ask(ProviderRig.request("x", #","store":true"#))
     #expect(refused.codes == ["invalid_request"])
+  }
+
+  /// socat passes the socket's connections on to the simulator.
+  @Test(Requires.tools("socat")) func aServerMayListenOnAUnixSocket() throws {
+    let directory = try TemporaryDirectory()
+    let flags = ["--envelope", "flat", "--plain", "--keyless"]
+    let server = try SimulatorProcess(flags, in: directory)
+    let path = directory("server.sock")
+    let configuration = """
+      default_upstream = "here"
+      [upstream.here]
+      preset = "local"
+      url = "ws+unix:\(path):/v1/responses"
+      """
+    let daemon = try DaemonProcess(configuration, in: directory)
+    let failing = try daemon.waitForStatus("the reason") { status in
+      status.upstreams[0].last_error.string?.contains("No such file") == true
+    }
+    let detail = failing.upstreams[0].last_error.string ?? ""
+    #expect(detail.contains("cannot connect to the socket \(path): "), "\(detail)")
+    let socat = try ChildProcess(
+      Requires.tool("socat"), ["UNIX-LISTEN:\(path),fork", "TCP:127.0.0.1:\(server.port)"])
+    defer { socat.send(SIGTERM) }
+    let lines = try daemon.client().ask(ProviderRig.request("x"))
+    #expect(lines.done?.outcome.string == "completed", "\(lines)")
+    let doctor = try ChildProcess.run(
+      Requires.program("hotlined"), ["--doctor", "--config", directory("config.toml")],
+      environment: DaemonProcess.environment([:], in: directory))
+    #expect(doctor.end == .exited(0), "\(doctor)")
+    #expect(doctor.output.contains("connected to \(path)"), "\(doctor.output)")
   }
 
   // MARK: Several upstreams

@@ -24,7 +24,11 @@ extension ConfigurationReader {
 
   /// To be called when the URLs are settled: whether a proxy is used depends on them.
   mutating func applyProxyOfEnvironment(to upstream: inout UpstreamConfiguration) {
-    if let proxy = upstream.proxy { checkClearText(proxy, of: upstream) }
+    if upstream.endpoint.address.socketPath != nil {
+      if upstream.proxy != nil { refuseProxy(of: upstream) }
+    } else if let proxy = upstream.proxy {
+      checkClearText(proxy, of: upstream)
+    }
     // A ws:// server is on this machine.
     guard upstream.usesProxyOfEnvironment, upstream.endpoint.isSecure,
       let name = Self.proxyVariables.first(where: { surroundings.variable($0) != nil }),
@@ -42,6 +46,15 @@ extension ConfigurationReader {
         Self.explanation(error) + "; proxy = \"none\" in [upstream.\(upstream.name)] does without")
       if !problems.contains(where: { $0.path == problem.path }) { problems.append(problem) }
     }
+  }
+
+  /// No proxy knows the sockets of this machine.
+  private mutating func refuseProxy(of upstream: UpstreamConfiguration) {
+    let parts = ["upstream", upstream.name, "proxy"]
+    problems.append(
+      .init(
+        Showable.path(parts), "no proxy reaches a Unix socket of this machine; leave it out",
+        line: document?.outline.line(of: parts)))
   }
 
   /// What goes to another machine goes by TLS, see ``UpstreamURL``.

@@ -14,7 +14,7 @@ package struct UpstreamURL: Hashable, Sendable {
   init(_ text: String) throws(UpstreamAddress.Invalid) {
     self.text = text
     address = try UpstreamAddress(url: text)
-    guard isSecure || Self.isLoopback(host) else {
+    guard isSecure || address.socketPath != nil || Self.isLoopback(host) else {
       throw UpstreamAddress.Invalid(
         "begins with ws://, which sends the key in the clear, so it is for this machine only "
           + "(127.0.0.0/8, ::1, localhost); use wss://")
@@ -50,6 +50,10 @@ package struct UpstreamURL: Hashable, Sendable {
 
   /// Any text given as a URL, valid or not, without what may be a user part, a query or a fragment.
   static func displayed(_ text: String) -> String {
+    // The path of a socket has no user part, whatever it looks like.
+    if text.lowercased().hasPrefix("ws+unix:/"), !text.contains("#") {
+      return text.firstIndex(of: "?").map { text[..<$0] + "?…" } ?? text
+    }
     var scheme = ""
     var rest = text[...]
     if let (head, tail) = split(rest, at: "://"),

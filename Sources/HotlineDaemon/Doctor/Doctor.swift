@@ -123,6 +123,9 @@ struct Doctor {
   }
 
   private func nameStep(_ upstream: UpstreamConfiguration) -> DoctorStep {
+    if upstream.endpoint.address.socketPath != nil {
+      return .good("name", nil, "a Unix socket of this machine has none")
+    }
     let host = upstream.proxy?.host ?? upstream.endpoint.host
     let whose = upstream.proxy == nil ? "" : "of the proxy: "
     let began = NIODeadline.now()

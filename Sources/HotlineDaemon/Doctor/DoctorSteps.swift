@@ -48,7 +48,9 @@ struct DoctorSteps {
     let times = first.times
     switch name {
     case "tcp":
-      return dialled(name, from: first.began, to: times.connected, through, remedy: Self.tcpRemedy)
+      return dialled(
+        name, from: first.began, to: times.connected, through,
+        remedy: upstream.endpoint.address.socketPath == nil ? Self.tcpRemedy : Self.socketRemedy)
     case "proxy":
       return dialled(
         name, from: times.connected, to: times.tunnelled, "a tunnel is open",
@@ -71,6 +73,9 @@ struct DoctorSteps {
   private static let tcpRemedy =
     "is the port right, and does a firewall let it through? Where only a proxy knows the way out, "
     + "set proxy or HTTPS_PROXY"
+
+  private static let socketRemedy =
+    "does the server run, is this the path of its socket, and may this user write to it?"
 
   private func dialled(
     _ name: String, from begin: NIODeadline?, to end: NIODeadline?, _ detail: String,

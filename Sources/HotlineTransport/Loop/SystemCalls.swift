@@ -29,9 +29,12 @@ enum SystemCalls {
   static func connect(
     _ descriptor: CInt, to address: UnsafeRawPointer, length: Int
   ) -> CallResult {
-    let result = result { Int(cepoll_connect(descriptor, address, UInt32(length))) }
-    if case .failed(EINPROGRESS) = result { return .wouldBlock }
-    return result
+    switch result({ Int(cepoll_connect(descriptor, address, UInt32(length))) }) {
+    case .failed(EINPROGRESS): .wouldBlock
+    // Nothing goes on: the listener's backlog is full, or no port is free (connect(2)).
+    case .wouldBlock: .failed(EAGAIN)
+    case let result: result
+    }
   }
 
   /// - Parameter family: an address family of socket(2).

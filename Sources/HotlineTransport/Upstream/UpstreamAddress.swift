@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Where an upstream is: a `ws` or `wss` URL (RFC 6455, 3), taken apart. Any thread.
+/// Where an upstream is: a `ws` or `wss` URL (RFC 6455, 3), taken apart; or a Unix socket of this
+/// machine, as `ws+unix:/PATH/OF/THE/SOCKET:/PATH` (so written by npm's `ws`). Any thread.
 package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
   /// `wss`: TLS before anything else.
   package let isSecure: Bool
@@ -10,6 +11,8 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
   /// Path and query, as they go into the request line.
   package let target: String
   package let isIPAddress: Bool
+  /// The socket, where the server is a Unix socket's; its ``host`` is `localhost` then.
+  package let socketPath: String?
 
   /// Why a text is no such URL, and what would do; quotes nothing of it.
   package struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
@@ -22,6 +25,8 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// Longest URL taken.
   package static let urlBytesMax = 4096
+  /// unix(7): 108 bytes with a zero at the end.
+  package static let socketPathBytesMax = 107
 
   /// - Throws: ``Invalid`` for what is not exactly scheme, host, perhaps a port, perhaps a path and
   ///   a query; for a user part and a fragment too.
@@ -35,6 +40,14 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
         "has a space, a control character or one beyond ASCII; write it percent-encoded, a host in "
           + "its xn-- form")
     }
+    if let rest = Self.afterSocketScheme(bytes) {
+      let (path, after) = try Self.socket(rest)
+      (isSecure, host, port, isIPAddress) = (false, "localhost", 80, false)
+      socketPath = path
+      target = try Self.target(after)
+      return
+    }
+    socketPath = nil
     let rest: ArraySlice<UInt8>
     (isSecure, rest) = try Self.scheme(bytes)
     let authorityEnd = rest.firstIndex { $0 == 0x2F || $0 == 0x3F || $0 == 0x23 } ?? rest.endIndex
@@ -48,11 +61,13 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
     target = try Self.target(rest[authorityEnd...])
   }
 
-  /// `host:port`, as messages name it; an IPv6 address in brackets.
-  package var description: String { "\(bracketedHost):\(port)" }
+  /// `host:port`, as messages name it; an IPv6 address in brackets. Or the socket's path.
+  package var description: String { socketPath ?? hostAndPort }
 
   /// The `Host` field: the port only where it is not the scheme's own (RFC 6455, 4.1).
-  package var hostHeader: String { port == (isSecure ? 443 : 80) ? bracketedHost : description }
+  package var hostHeader: String { port == (isSecure ? 443 : 80) ? bracketedHost : hostAndPort }
+
+  private var hostAndPort: String { "\(bracketedHost):\(port)" }
 
   private var bracketedHost: String { host.utf8.contains(0x3A) ? "[\(host)]" : host }
 
@@ -64,6 +79,32 @@ package struct UpstreamAddress: Hashable, Sendable, CustomStringConvertible {
     if folded.starts(with: "ws://".utf8) { return (false, url.dropFirst(5)) }
     throw Invalid(
       "does not begin with wss:// (or ws://, to this machine only); wss://HOST/PATH would do")
+  }
+
+  /// What follows the scheme of a URL of a Unix socket, and perhaps its empty authority.
+  private static func afterSocketScheme(_ url: [UInt8]) -> ArraySlice<UInt8>? {
+    guard url.prefix(8).map(lowercased).elementsEqual("ws+unix:".utf8) else { return nil }
+    let rest = url.dropFirst(8)
+    return rest.starts(with: "///".utf8) ? rest.dropFirst(2) : rest
+  }
+
+  /// A socket's path, and what follows the colon behind it.
+  private static func socket(
+    _ rest: ArraySlice<UInt8>
+  ) throws(Invalid) -> (String, ArraySlice<UInt8>) {
+    let colon = rest.firstIndex(of: 0x3A) ?? rest.endIndex
+    let path = rest[..<colon]
+    guard path.first == 0x2F, path.count > 1, path[path.startIndex + 1] != 0x2F else {
+      throw Invalid(
+        "has no absolute path of a socket; ws+unix:/run/server.sock:/v1/responses would do")
+    }
+    guard !path.contains(where: { "?#%".utf8.contains($0) }) else {
+      throw Invalid("has a ?, # or % in the path of its socket; a query comes after a colon")
+    }
+    guard path.count <= Self.socketPathBytesMax else {
+      throw Invalid("has a path of a socket of more than \(Self.socketPathBytesMax) bytes")
+    }
+    return (String(decoding: path, as: UTF8.self), rest[colon...].dropFirst())
   }
 
   static func host(

@@ -71,12 +71,42 @@ final class UpstreamDial {
   private func connectDirectly() {
     let address = endpoint.address
     step = "connecting"
+    if let path = address.socketPath {
+      // Later, as it may succeed or fail while it is begun.
+      return eventLoop.assumeIsolated().execute { [self] in connect(toSocket: path) }
+    }
     open(address.host, address.port, address.isIPAddress) { [self] channel, report in
       guard let channel else {
         return fail(.unreachable, "cannot connect to \(address): \(report)")
       }
       handler.join(channel)
     }
+  }
+
+  private func connect(toSocket path: String) {
+    guard !isCancelled else { return }
+    do {
+      let target = try SocketAddress(unixDomainSocketPath: path)
+      let channel = try makeChannel(target)
+      self.channel = channel
+      channel.connect(to: target).assumeIsolated().whenComplete { [self] result in
+        guard !isCancelled else { return }
+        self.channel = nil
+        switch result {
+        case .success:
+          handler.times.connected = .now()
+          handler.peerAddress = path
+          handler.join(channel)
+        case .failure(let error): failed(toSocket: path, error)
+        }
+      }
+    } catch {
+      failed(toSocket: path, error)
+    }
+  }
+
+  private func failed(toSocket path: String, _ error: any Error) {
+    fail(.unreachable, "cannot connect to the socket \(path): \(describe(error))")
   }
 
   private func open(

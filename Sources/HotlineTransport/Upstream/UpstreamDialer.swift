@@ -53,10 +53,12 @@ package struct UpstreamDialer {
     case .failed(let number): throw IOError(errnoCode: number, reason: "socket")
     case .wouldBlock: throw IOError(errnoCode: EAGAIN, reason: "socket")
     }
-    for (option, value) in TCPOptions.all {
-      _ = SystemCalls.set(option, of: CInt(IPPROTO_TCP), to: value, on: descriptor)
+    if address.protocol != .unix {
+      for (option, value) in TCPOptions.all {
+        _ = SystemCalls.set(option, of: CInt(IPPROTO_TCP), to: value, on: descriptor)
+      }
+      _ = SystemCalls.set(SO_KEEPALIVE, of: SOL_SOCKET, to: 1, on: descriptor)
     }
-    _ = SystemCalls.set(SO_KEEPALIVE, of: SOL_SOCKET, to: 1, on: descriptor)
     let channel = StreamChannel(descriptor, on: loop)
     channel.prepareForUpstream(waterMark: waterMark)
     return channel
