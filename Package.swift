@@ -13,6 +13,8 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioLocks: Target.Dependency = .product(
+  name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -42,6 +44,7 @@ var targets: [Target] = [
     "HotlineTransport",
     [
       "CEpoll", "HotlineCore", "HotlineWire", "HotlineTLS", "HotlineDeflate", deque, heap, nioCore,
+      nioLocks,
     ]),
   module("HotlineSystem", ["CSystemd", logging]),
   module(

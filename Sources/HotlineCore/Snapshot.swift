@@ -41,6 +41,9 @@ package struct Snapshot: Hashable, Sendable {
     package func count(_ state: Connection.State) -> Int {
       connections.count { $0.state == state }
     }
+
+    /// Of its connections' latest pings; nil before the first pong.
+    package var longestRoundTrip: Duration? { connections.compactMap(\.roundTrip).max() }
   }
 
   package var isDraining: Bool

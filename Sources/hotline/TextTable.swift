@@ -20,17 +20,15 @@ struct TextTable {
     for row in rows {
       for (column, cell) in row.enumerated() {
         if column == widths.count { widths.append(0) }
-        widths[column] = max(widths[column], cell.count)
+        widths[column] = max(widths[column], cell.columns)
       }
     }
     let margin = String(repeating: " ", count: indent)
     return rows.enumerated().map { number, row in
       let cells = row.enumerated().map { column, cell in
-        column == row.count - 1
-          ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+        column == row.count - 1 ? cell : cell.padded(toColumns: widths[column] + 2)
       }
-      var line = margin + cells.joined()
-      if line.count > columns { line = line.prefix(columns - 1) + "…" }
+      let line = (margin + cells.joined()).cut(toColumns: columns)
       return (number == 0 ? style.apply(.strong, line) : line) + "\n"
     }.joined()
   }

@@ -38,7 +38,7 @@ struct TopScreen {
   }
 
   private func cut(_ line: String) -> String {
-    line.count > columns ? line.prefix(columns - 1) + "…" : line
+    line.cut(toColumns: columns)
   }
 
   private func table(_ table: TextTable) -> [String] {
@@ -79,7 +79,7 @@ struct TopScreen {
       let times = latencies.first { $0["upstream"]?.string == name }?["first_text"]
       let open = upstream["connections"]?.elements.count { $0["state"]?.string != "dialing" } ?? 0
       table.append([
-        name.count > 14 ? name.prefix(13) + "…" : name, words(upstream["state"]),
+        name.cut(toColumns: 14), words(upstream["state"]),
         "\(open)/\(integer(upstream["connections_max"]))", integer(upstream["waiting"]),
         bar(times?["p50"]), bar(times?["p90"]), bar(times?["p99"]),
       ])

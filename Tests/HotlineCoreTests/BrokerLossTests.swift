@@ -244,6 +244,8 @@ import Testing
     #expect(fixture.pass(to: 50_020) == [.sendPing(1, id: 2)])
     #expect(fixture.broker.counters.pingsSent == 2)
     #expect(fixture.pool.connections[1]?.keepalive?.roundTrip == .milliseconds(20))
+    let upstream = fixture.broker.snapshot(at: t(fixture.now)).upstreams[0]
+    #expect(upstream.longestRoundTrip == .milliseconds(20))
   }
 
   @Test func anyBytesPostponeThePing() {

@@ -115,6 +115,23 @@ import Testing
     }
   }
 
+  @Test func theRoundTripIsThatOfTheLatestPing() throws {
+    let rig = try LoopRig()
+    let pages = try rig.onLoop { daemon in
+      daemon.open()
+      let before = MetricsPage.text(daemon)
+      let later = daemon.now.advanced(by: .seconds(30))
+      for case .sendPing(let number, let id) in daemon.broker.deadlineReached(at: later) {
+        let answered = later.advanced(by: .milliseconds(20))
+        _ = daemon.broker.pongReceived(
+          id: id, on: number, of: UpstreamIndex(0), at: answered)
+      }
+      return (before, MetricsPage.text(daemon))
+    }
+    #expect(!pages.0.contains("round_trip"))
+    #expect(pages.1.contains("hotline_upstream_round_trip_seconds{upstream=\"test\"} 0.02\n"))
+  }
+
   /// As a reload has it: a file that was moved away is made again.
   @Test func endsOfRequestsAreNoted() throws {
     let directory = try TemporaryDirectory()

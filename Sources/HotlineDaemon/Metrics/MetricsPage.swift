@@ -67,6 +67,14 @@ struct MetricsPage {
     page.metric(
       "hotline_requests_waiting", .gauge, "Requests that wait for a connection.",
       shown.map { (labels: [name($0)], value: $0.waiting) })
+    page.metric(
+      "hotline_upstream_round_trip_seconds", .gauge,
+      "From the latest ping to its pong; of several connections the longest.",
+      shown.compactMap { upstream in
+        upstream.longestRoundTrip.map {
+          (labels: [name(upstream)], value: Double($0.wholeNanoseconds) / 1e9)
+        }
+      })
     let handshakes = shown.compactMap { upstream in
       daemon.upstreams[upstream.index.rawValue].endpoint.tls.map { (name(upstream), $0.handshakes) }
     }
