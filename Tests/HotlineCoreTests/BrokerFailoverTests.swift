@@ -5,13 +5,16 @@ import Testing
 /// What was never sent goes to another upstream while its own cannot be reached.
 @Suite struct BrokerFailoverTests {
   /// Two upstreams, of which the second has an open connection; the first is dialled as number 1.
-  private func fixture(_ change: (inout UpstreamLimits) -> Void = { _ in }) -> BrokerFixture {
-    var limits = UpstreamLimits()
-    limits.connectionsMax = 1
-    change(&limits)
+  private func fixture(
+    limits: Limits = Limits(), _ change: (inout UpstreamLimits) -> Void = { _ in }
+  ) -> BrokerFixture {
+    var upstream = UpstreamLimits()
+    upstream.connectionsMax = 1
+    change(&upstream)
     var fixture = BrokerFixture(
+      limits: limits,
       upstreams: ["one", "two"].map {
-        UpstreamSettings(name: $0, limits: limits, continuation: .connection)
+        UpstreamSettings(name: $0, limits: upstream, continuation: .connection)
       }, clients: 1)
     fixture.start()
     fixture.opened(2, of: 1)
@@ -129,15 +132,7 @@ import Testing
   }
 
   @Test func whatWouldWaitElsewhereCountsAsWaiting() {
-    var limits = UpstreamLimits()
-    limits.connectionsMax = 1
-    var fixture = BrokerFixture(
-      limits: .with { $0.queueRequestsMax = 1 },
-      upstreams: ["one", "two"].map {
-        UpstreamSettings(name: $0, limits: limits, continuation: .connection)
-      }, clients: 1)
-    fixture.start()
-    fixture.opened(2, of: 1)
+    var fixture = fixture(limits: .with { $0.queueRequestsMax = 1 })
     fixture.closed(1, .upgrade(401))
     #expect(ask("a", &fixture).last == .send(1, on: 2, lane: nil))
     #expect(ask("b", &fixture) == [.accept(2, madeID: nil)])

@@ -59,15 +59,19 @@ import Testing
     #expect(try proxy(environment, toml, url: "ws://127.0.0.1:1/") == "socks5://localhost:1080")
   }
 
-  @Test func noKeyTravelsInTheClearToAProxy() throws {
-    let world = World(
+  private func problems(ofAProxyFor url: String) -> [String] {
+    World(
       """
       [upstream.smartaipi]
-      url = "ws://127.0.0.1:1/"
+      url = "\(url)"
       proxy = "https://proxy.example"
-      """)
+      """
+    ).problems()
+  }
+
+  @Test func noKeyTravelsInTheClearToAProxy() throws {
     #expect(
-      world.problems() == [
+      problems(ofAProxyFor: "ws://127.0.0.1:1/") == [
         "upstream.smartaipi.proxy: ws:// would carry the key in the clear to the proxy's machine; "
           + "use wss://, or leave the proxy out (line 3)"
       ])
@@ -75,14 +79,8 @@ import Testing
 
   @Test func aSocketOfThisMachineIsReachedWithoutAProxy() throws {
     #expect(try proxy(["ALL_PROXY": "p:1"], url: "ws+unix:/run/s:/v1") == nil)
-    let world = World(
-      """
-      [upstream.smartaipi]
-      url = "ws+unix:/run/s:/v1"
-      proxy = "https://proxy.example"
-      """)
     #expect(
-      world.problems() == [
+      problems(ofAProxyFor: "ws+unix:/run/s:/v1") == [
         "upstream.smartaipi.proxy: no proxy reaches a Unix socket of this machine; leave it out "
           + "(line 3)"
       ])

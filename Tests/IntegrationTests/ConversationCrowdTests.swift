@@ -61,7 +61,6 @@ private struct ConversingClient {
     var latest: String?
     /// The id of its open request.
     var open: String?
-    var isCancelled = false
   }
 
   private let index: Int
@@ -103,7 +102,6 @@ private struct ConversingClient {
     let id = "c\(index)-\(number)-\(asked)"
     let previous = conversations[number].latest.map { #","previous_response_id":"\#($0)""# }
     conversations[number].open = id
-    conversations[number].isCancelled = false
     try client.send(
       request(
         "[[fault: deltas 6, gap 5]] mark=\(id)-", id: id,
@@ -135,8 +133,7 @@ private struct ConversingClient {
       guard delta.contains("\(id)-") else {
         throw TestFailure("client \(index) got another's answer for \(id): \(line)")
       }
-      guard !conversations[number].isCancelled, random.below(60) == 0 else { return }
-      conversations[number].isCancelled = true
+      guard !cancels.contains(id), random.below(60) == 0 else { return }
       cancels.insert(id)
       try client.send(#"{"type":"response.cancel","request_id":"\#(id)"}"#)
       return try turnEnded("a cancel")
