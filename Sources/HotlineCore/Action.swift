@@ -11,8 +11,11 @@ package enum Action: Hashable, Sendable {
   ///
   /// `lane`: whose name the message is to carry; nil where the connection carries one response.
   case send(RequestNumber, on: ConnectionNumber, lane: Int?)
-  /// Writes the control message at hand to the connection of its request, as `.send` does.
-  case forward(RequestNumber, on: ConnectionNumber, lane: Int?, responseID: ByteString)
+  /// Writes the control message at hand to the connection of its request. The response that it
+  /// names says which lane it is for.
+  case forward(RequestNumber, on: ConnectionNumber, responseID: ByteString)
+  /// Asks the server to end a response that nobody wants.
+  case cancelResponse(ByteString, on: ConnectionNumber)
   /// Writes the event at hand to the request's client.
   case deliver(RequestNumber)
   /// Writes `hotline.queued`.
@@ -52,7 +55,7 @@ package enum CloseReason: String, Hashable, Sendable, CaseIterable {
   case refusedByServer = "refused_by_server"
   /// An error came in the middle of a response.
   case errorInResponse = "error_in_response"
-  /// A steered response has ended: what may follow it is not known.
+  /// A steered or interrupted response has ended, and what may follow it is not known.
   case steered
   /// It was made with an address, a key or headers that a reload has changed.
   case reloaded

@@ -147,7 +147,7 @@ extension Broker {
       upstreams[index].pool.connections[number]?.lanes[lane].state = .spent
       actions += retire(number, of: index, .abandonedTimeout, at: now)
     }
-    return actions
+    return actions + steeringDue(number, of: index, at: now)
   }
 
   // MARK: Loss

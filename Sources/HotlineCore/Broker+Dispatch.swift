@@ -253,6 +253,7 @@ extension Lane {
     _ running: Running, of preference: Affinity.Preference?, continues: Bool
   ) {
     state = .busy(running)
+    steering = Steering()
     chainAt = nil
     chainOwner = preference ?? (continues ? chainOwner : nil)
   }

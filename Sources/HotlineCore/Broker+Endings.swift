@@ -31,6 +31,9 @@ extension Broker {
     case .running(let connection, let lane):
       if let running = running(on: connection, lane: lane, of: request) {
         completion.add(running, arrivedAt: request.arrivedAt)
+        if let lane = upstreams[index].pool.connections[connection]?.lanes[lane] {
+          completion.add(lane.steering)
+        }
         laneActions = leave(lane, of: connection, index, running, fate, at: now)
       }
     }
@@ -93,7 +96,7 @@ extension Broker {
     let giveUpAt = now.advanced(by: upstreams[index].pool.limits.abandonedTimeout)
     upstreams[index].pool.connections[number]?.lanes[lane].state =
       .abandoned(running, giveUpAt: giveUpAt)
-    return []
+    return askToCancel(lane, of: number, index)
   }
 
   /// The response on a lane has ended by its terminal event.
@@ -218,5 +221,10 @@ extension Completion {
     firstEvent = running.firstEventAt.map { arrivedAt.duration(to: $0) }
     firstText = running.firstTextAt.map { arrivedAt.duration(to: $0) }
     events += running.eventsDelivered
+  }
+
+  fileprivate mutating func add(_ steering: Steering) {
+    usage = usage ?? steering.usage
+    earlierUsages = steering.earlierUsages
   }
 }

@@ -93,8 +93,9 @@ extension Broker {
       }
     #endif
     switch connection.lanes[lane].state {
-    case .abandoned(let running, _) where running.isHandedOver:
-      return abandonedEvent(event, running, on: connection, lane, index, at: now)
+    case .abandoned(let running, let giveUpAt) where running.isHandedOver:
+      return abandonedEvent(
+        event, running, until: giveUpAt, on: connection, lane, index, at: now)
     case .busy(let running) where running.isHandedOver:
       return busyEvent(
         event, running, on: connection, lane, index, unreadBytes: unreadBytes, at: now)
@@ -175,12 +176,16 @@ extension Broker {
 
   /// Nobody wants the response: it is read to its end.
   private mutating func abandonedEvent(
-    _ event: EventFacts, _ running: Lane.Running, on connection: UpstreamConnection,
-    _ lane: Int, _ index: Int, at now: MonotonicInstant
+    _ event: EventFacts, _ running: Lane.Running, until giveUpAt: MonotonicInstant,
+    on connection: UpstreamConnection, _ lane: Int, _ index: Int, at now: MonotonicInstant
   ) -> [Action] {
+    let number = connection.number
+    if let answer = event.controlAnswer {
+      return controlAnswered(
+        answer, by: event, on: connection, lane: lane, index, unreadBytes: 0, at: now)
+    }
     counters.abandonedEvents += 1
     var running = running
-    let number = connection.number
     if let complaint = note(event, &running, connection.lanes[lane], at: now) {
       let failure = ConnectionFailure(.protocolViolation, complaint)
       return violation(failure, event, on: connection, index, at: now)
@@ -188,10 +193,11 @@ extension Broker {
     upstreams[index].pool.connections[number]?.lanes[lane].noted(running, event)
     switch event.kind {
     case .progress, .text, .notice, .unusable:
-      return []
-    case .terminal:
-      freeLane(lane, of: number, index, running, isSpent: running.isSteered, at: now)
-      return running.isSteered ? retire(number, of: index, .steered, at: now) : []
+      return askToCancel(lane, of: number, index)
+    case .terminal(let outcome):
+      upstreams[index].pool.connections[number]?.lanes[lane]
+        .responseEnded(event, outcome, giveUpAt: giveUpAt)
+      return endIfSettled(lane, of: number, index, at: now)
     case .error:
       freeLane(lane, of: number, index, running, isSpent: true, at: now)
       return retire(number, of: index, event.reasonToRetire, at: now)
@@ -204,6 +210,10 @@ extension Broker {
     _ event: EventFacts, _ running: Lane.Running, on connection: UpstreamConnection, _ lane: Int,
     _ index: Int, unreadBytes: Int, at now: MonotonicInstant
   ) -> [Action] {
+    if let answer = event.controlAnswer {
+      return controlAnswered(
+        answer, by: event, on: connection, lane: lane, index, unreadBytes: unreadBytes, at: now)
+    }
     var running = running
     if let complaint = note(event, &running, connection.lanes[lane], at: now) {
       let failure = ConnectionFailure(.protocolViolation, complaint)
@@ -240,7 +250,8 @@ extension Broker {
     #endif
     if event.isResponseEvent {
       if let id = event.responseID {
-        let isAnother = running.responseID.map { $0 != id && !running.isSteered } ?? false
+        let isAnother =
+          running.responseID.map { $0 != id && !lane.steering.mayBringAnother } ?? false
         #if HOTLINE_PLANTED_FAULTS
           if PlantedFault.current == .remembersOneResponse, lane.lastResponseID != id, !isAnother {
             running.isAnswered = true
@@ -253,7 +264,8 @@ extension Broker {
           return "an event of another response came while a request was running"
         }
         running.responseID = id
-      } else if !running.hasResponse, lane.beginsIdentified {
+        running.isBetweenResponses = false
+      } else if running.isBetweenResponses || (!running.hasResponse && lane.beginsIdentified) {
         return "an event came that may belong to an earlier response"
       }
       running.hasResponse = true
@@ -266,7 +278,7 @@ extension Broker {
   }
 
   /// Brings an event to the client of its request, and ends the request where it does.
-  private mutating func pass(
+  mutating func pass(
     _ event: EventFacts, _ running: Lane.Running, at place: Affinity.Place, _ index: Int,
     unreadBytes: Int, at now: MonotonicInstant
   ) -> [Action] {
@@ -274,26 +286,25 @@ extension Broker {
     // A notice is of the connection: a slow reader misses it, and no more.
     let isWanted = running.filter.wants(event.kind) && (fits || event.kind != .notice)
     var actions: [Action] = []
-    var outcome: Outcome?
+    var slow: HotlineError?
     if isWanted, !fits {
-      outcome = .error
+      slow = slowReaderError(unreadBytes, sent: running.sent)
     } else if isWanted {
       actions.append(.deliver(running.request))
       counters.eventsDelivered += 1
       upstreams[index].pool.connections[place.connection]?.lanes[place.lane].eventDelivered()
     }
-    let slow = outcome.map { _ in slowReaderError(unreadBytes, sent: running.sent) }
     switch event.kind {
     case .progress, .text, .notice, .unusable:
       guard let slow else { return actions }
       return end(running.request, .error, with: slow, at: now)
     case .terminal(let ended):
       remember(running, ended, of: index, at: place, now)
-      actions += end(
-        running.request, outcome ?? ended, with: slow, usage: event.usage,
-        lane: running.isSteered ? .spent : .freed, at: now)
-      guard running.isSteered else { return actions }
-      return actions + retire(place.connection, of: index, .steered, at: now)
+      let giveUpAt = now.advanced(by: upstreams[index].pool.limits.steerTimeout)
+      upstreams[index].pool.connections[place.connection]?.lanes[place.lane]
+        .responseEnded(event, ended, giveUpAt: giveUpAt)
+      return actions
+        + endIfSettled(place.lane, of: place.connection, index, with: slow, at: now)
     case .error:
       evictPrevious(of: running.request, index)
       let isItsOwn = !running.hasResponse && !event.isForTheConnectionsSake
@@ -393,6 +404,11 @@ extension UpstreamConnection {
     case .none: break
     }
     guard laneEcho == .present else { return .lane(0) }
+    if event.controlAnswer != nil {
+      // Its server names the lane only where it still knows the response.
+      let named = event.responseID.flatMap { id in lanes.firstIndex { $0.isAbout(id) } }
+      return named.map { .lane($0) } ?? .connection
+    }
     guard !event.isResponseEvent else { return .nobody }
     if event.isForTheConnectionsSake { return .connection }
     let busy = lanes.indices.filter { !lanes[$0].isQuiet }
@@ -418,7 +434,7 @@ extension UpstreamConnection {
     case .none, .lane, .unknown: return .unusual
     }
     guard isOpen, case .busy(var running) = lanes[lane].state, running.hasResponse,
-      mayWrite || running.filter == .final
+      !running.isBetweenResponses, mayWrite || running.filter == .final
     else { return .unusual }
     let isWanted = running.filter == .all || (isText && running.filter == .text)
     let isFirstText = isText && running.firstTextAt == nil
@@ -433,17 +449,22 @@ extension UpstreamConnection {
 extension Lane {
   /// Keeps what an event said of the response here.
   fileprivate mutating func noted(_ noted: Running, _ event: EventFacts) {
-    let isFirst: Bool
+    let before: Running
     switch state {
     case .idle, .spent:
       return
-    case .busy(let before):
-      isFirst = !before.hasResponse && noted.hasResponse
+    case .busy(let running):
+      before = running
       state = .busy(noted)
-    case .abandoned(let before, let giveUpAt):
-      isFirst = !before.hasResponse && noted.hasResponse
+    case .abandoned(let running, let giveUpAt):
+      before = running
       state = .abandoned(noted, giveUpAt: giveUpAt)
     }
+    if let response = before.responseID, response != noted.responseID {
+      ended(response)
+      steering.succeeded(response)
+    }
+    let isFirst = !before.hasResponse && noted.hasResponse
     if isFirst { beginsIdentified = event.responseID != nil }
   }
 

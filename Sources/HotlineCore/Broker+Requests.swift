@@ -71,11 +71,10 @@ extension Broker {
 
   /// A control message for a running response: `response.steer`, `.inject`, `.interrupt`.
   ///
-  /// - Parameters:
-  ///   - responseID: the response that the message names, if it names one.
-  ///   - param: the member that names it.
+  /// - Parameter responseID: The response that the message names, if it names one.
   package mutating func controlArrived(
-    for id: RequestID, responseID: ByteString?, param: String, from client: ClientNumber
+    _ message: ControlMessage, for id: RequestID, responseID: ByteString?,
+    from client: ClientNumber
   ) -> [Action] {
     guard let number = clients[client]?.open[id], let request = requests[number] else {
       return refuse(client, unknownRequest(id))
@@ -91,16 +90,44 @@ extension Broker {
           origin: .client, isRetryable: true, param: "request_id"))
     }
     guard responseID == nil || responseID == current else {
+      let param = "\(message.responseIDMember)"
       return refuse(
         client,
         HotlineError(
           .invalidRequest, "\(param) names another response than the request's own; leave it out",
           origin: .client, param: param))
     }
-    mutateRunning(on: connection, lane: lane, of: request) { $0.isSteered = true }
-    let name = laneName(lane, on: connection, of: request.spec.upstream.rawValue)
+    let index = request.spec.upstream.rawValue
+    let steering = upstreams[index].pool.connections[connection]?.lanes[lane].steering
+    guard steering?.takes(message) == true else {
+      return refuse(
+        client,
+        HotlineError(
+          .tooManyRequests,
+          "\(Steering.messagesMax) messages about this response wait for the server's answer "
+            + "already; wait for one", origin: .client, isRetryable: true))
+    }
+    #if HOTLINE_PLANTED_FAULTS
+      let isForgotten = PlantedFault.current == .forgetsAnUnansweredSteer
+      if !isForgotten {
+        upstreams[index].pool.connections[connection]?.lanes[lane].steering.sent(message)
+      }
+    #else
+      upstreams[index].pool.connections[connection]?.lanes[lane].steering.sent(message)
+    #endif
     counters.controlsForwarded += 1
-    return [.forward(number, on: connection, lane: name, responseID: current)]
+    return [.forward(number, on: connection, responseID: current)]
+  }
+
+  /// A message that was to be forwarded was not, and its client has been told why.
+  package mutating func controlWithdrawn(
+    _ message: ControlMessage, for number: RequestNumber, at now: MonotonicInstant
+  ) -> [Action] {
+    guard let request = requests[number], case .running(let connection, let lane) = request.state
+    else { return [] }
+    let index = request.spec.upstream.rawValue
+    upstreams[index].pool.connections[connection]?.lanes[lane].steering.withdrawn(message)
+    return conclude(endIfSettled(lane, of: connection, index, at: now), at: now)
   }
 
   mutating func refuse(_ client: ClientNumber, _ error: HotlineError) -> [Action] {

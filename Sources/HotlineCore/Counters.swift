@@ -9,6 +9,8 @@ package struct Counters: Hashable, Sendable {
   /// Requests that were told that they wait.
   package var requestsQueued: UInt64 = 0
   package var controlsForwarded: UInt64 = 0
+  /// Responses that servers were asked to end.
+  package var cancelsAsked: UInt64 = 0
   /// Requests that preferred a connection and were sent on it, and on another.
   package var affinityHits: UInt64 = 0
   package var affinityMisses: UInt64 = 0

@@ -20,6 +20,11 @@ package struct EventFacts: Hashable, Sendable {
   package var isResponseEvent = false
   /// The lane that it names, if it does.
   package var lane = LaneReference.none
+  /// What it answers to a message about a running response: about the one that it names, if it
+  /// names one.
+  package var controlAnswer: ControlAnswer?
+  /// The server ends a response for another's sake, which follows.
+  package var isSuperseded = false
   /// The response that it names, if it does.
   package var responseID: ByteString?
   package var errorCode: ByteString?

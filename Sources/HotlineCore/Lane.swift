@@ -14,7 +14,8 @@ struct Lane: Sendable {
     /// A `response.*` event of it came back.
     var hasResponse = false
     var responseID: ByteString?
-    var isSteered = false
+    /// Its response has ended, and another is expected in its place.
+    var isBetweenResponses = false
     var eventsDelivered = 0
     var firstEventAt: MonotonicInstant?
     var firstTextAt: MonotonicInstant?
@@ -50,6 +51,8 @@ struct Lane: Sendable {
   var chainAt: MonotonicInstant?
   /// Whose the latest response is, as far as it said: a continuation's is the one's it continues.
   var chainOwner: Affinity.Preference?
+  /// What is under way about what runs here.
+  var steering = Steering()
   /// Responses here begin with an event that carries the response's id, as far as seen.
   var beginsIdentified = false
 
@@ -89,9 +92,14 @@ struct Lane: Sendable {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .usesASpentLane { state = .idle }
     #endif
-    guard let responseID else { return }
+    if let responseID { ended(responseID) }
+  }
+
+  /// A response has ended here, whether or not its request has.
+  mutating func ended(_ response: ByteString) {
+    guard response != lastResponseID else { return }
     if pastResponseIDs.count >= Self.pastResponsesMax { pastResponseIDs.removeFirst() }
-    pastResponseIDs.append(responseID)
+    pastResponseIDs.append(response)
   }
 
   var running: Running? {

@@ -36,6 +36,9 @@ package enum CancelPolicy: String, Hashable, Sendable, CaseIterable {
   case drop
   /// The response is read to its end and discarded, within `abandonedTimeout`.
   case drain
+  /// The server is asked to end it (`response.cancel`), and then as `drain`: for servers of the
+  /// Realtime API.
+  case ask
 }
 
 /// What becomes of requests while one of the server's rate limits is used up.
@@ -79,6 +82,9 @@ package struct UpstreamLimits: Hashable, Sendable {
   package var circuitAfter: Duration = .seconds(30)
   /// Longest time to read an unwanted response to its end before its connection is dropped.
   package var abandonedTimeout: Duration = .seconds(60)
+  /// Longest wait, after the end of a response that its client has steered, for the answers to
+  /// what the client said and for the response that follows.
+  package var steerTimeout: Duration = .seconds(30)
   /// What becomes of a connection whose response nobody wants any more.
   package var cancel: CancelPolicy = .drop
   package var rateLimits: RateLimitPolicy = .wait

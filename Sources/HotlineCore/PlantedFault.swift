@@ -36,6 +36,13 @@
     case ignoresAnUnknownLane
     case usesASpentLane
     case closesWithOthersRunning
+    // Steering and cancels.
+    case forgetsThatASteerWasAccepted
+    case forgetsAnUnansweredSteer
+    case waitsForASuccessorALittleTooLong
+    case waitsForASuccessorALittleTooShort
+    case trustsACancelThatCameTooLate
+    case asksNotToCancel
     // Drains and reloads.
     case acceptsWhileDraining
     case forgetsADrain
@@ -223,6 +230,8 @@
       case .probesALittleTooLong: limits.probeTimeout += little
       case .probesALittleTooShort: limits.probeTimeout -= little
       case .readsAnUnwantedResponseTooShort: limits.abandonedTimeout -= little
+      case .waitsForASuccessorALittleTooLong: limits.steerTimeout += little
+      case .waitsForASuccessorALittleTooShort: limits.steerTimeout -= little
       default: break
       }
     }

@@ -152,6 +152,8 @@ package struct Completion: Hashable, Sendable {
   package var responseID: ByteString?
   /// The terminal event's `usage` object, as the server spelt it.
   package var usage: ByteString?
+  /// The same of its responses before the last, where a steered response was followed by another.
+  package var earlierUsages: [ByteString] = []
   package var queued: Duration
   package var firstEvent: Duration?
   package var firstText: Duration?

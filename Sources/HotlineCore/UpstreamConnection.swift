@@ -208,6 +208,7 @@ struct UpstreamConnection: Sendable {
     if !isProven, let openedAt { next = min(next, openedAt.advanced(by: UpstreamPool.settleTime)) }
     for lane in lanes {
       if case .abandoned(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
+      if let ended = lane.steering.ended, lane.running != nil { next = min(next, ended.giveUpAt) }
     }
     return next
   }

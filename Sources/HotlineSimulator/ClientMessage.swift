@@ -14,6 +14,8 @@ struct ClientMessage: Decodable {
   let flat: ResponseParameters
   /// Of steer, inject, interrupt and cancel.
   let responseID: String?
+  /// What is said to a running response.
+  let input: String
   /// The lane that is to answer; what is no string is none that there could be.
   let streamID: String?
   /// The first member that has no place here, in alphabetical order.
@@ -31,12 +33,14 @@ struct ClientMessage: Decodable {
     guard type == "response.create" else {
       response = nil
       flat = ResponseParameters()
+      input = try container.decodeIfPresent(Input.self, forKey: "input")?.text ?? ""
       responseID =
         try container.decodeIfPresent(String.self, forKey: "response_id")
         ?? container.decodeIfPresent(String.self, forKey: "previous_response_id")
       return
     }
     responseID = nil
+    input = ""
     response = try container.decodeIfPresent(ResponseParameters.self, forKey: "response")
     flat = response == nil ? try ResponseParameters(from: decoder) : ResponseParameters()
   }

@@ -19,6 +19,7 @@ extension ConnectionHandler {
         ErrorEvent(
           code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
     }
+    guard message.type == "response.create" else { return aboutResponseArrived(message) }
     guard let name = message.streamID else { return arrived(message) }
     if let error = handOn(message, to: name) {
       state.statistics.violations += 1
@@ -31,7 +32,9 @@ extension ConnectionHandler {
     switch message.type {
     case "response.create": requestArrived(message)
     case "response.cancel": cancelArrived(message)
-    case "response.steer", "response.inject", "response.interrupt": steeringArrived(message)
+    case "response.steer" where !state.behaviour.isRealtime: steerArrived(message)
+    case "response.inject" where !state.behaviour.isRealtime: injectArrived(message)
+    case "response.interrupt" where !state.behaviour.isRealtime: interruptArrived(message)
     default:
       answer(
         ErrorEvent(
@@ -40,7 +43,7 @@ extension ConnectionHandler {
     }
   }
 
-  private func answer(_ error: ErrorEvent) {
+  func answer(_ error: ErrorEvent) {
     send(error)
     flush()
   }
@@ -119,13 +122,13 @@ extension ConnectionHandler {
       parameter: "previous_response_id")
   }
 
-  private func plan(_ parameters: ResponseParameters) throws -> FaultPlan {
+  func plan(_ parameters: ResponseParameters) throws -> FaultPlan {
     let text = parameters.text.prefix(Self.textMax)
     let plan = try FaultPlan(markerIn: text) ?? state.behaviour.fault ?? FaultPlan()
     return plan.isOnce && !state.isFirst(String(text)) ? FaultPlan() : plan
   }
 
-  private func start(_ parameters: ResponseParameters, _ plan: FaultPlan) {
+  func start(_ parameters: ResponseParameters, _ plan: FaultPlan) {
     let text = parameters.text.prefix(Self.textMax)
     let calledFunction = parameters.functionName.flatMap { name in
       text.contains("call the tool") ? name : nil
@@ -148,48 +151,10 @@ extension ConnectionHandler {
       script: ResponseScript(
         object, number: suffix, output: output, answer: answer, plan: plan,
         isRealtime: state.behaviour.isRealtime),
-      plan: plan, behaviour: state.behaviour)
+      plan: plan, behaviour: state.behaviour, parameters: parameters)
     state.statistics.responses += 1
     state.responsesRunning += 1
     if let bytes = plan.trickleBytes { trickle(bytes) }
     pump()
-  }
-}
-
-// MARK: - Messages about a running response
-
-extension ConnectionHandler {
-  private func cancelArrived(_ message: ClientMessage) {
-    guard let run = run(named: message.responseID) else {
-      return answer(
-        ErrorEvent(code: "response_cancel_not_active", message: "No such response is running."))
-    }
-    send(text: run.script.cancel())
-    state.statistics.cancelled += 1
-    responseEnded(run, canBeContinued: false)
-    flush()
-  }
-
-  /// Inject lets the response go on; steer and interrupt end it as `response.incomplete`.
-  private func steeringArrived(_ message: ClientMessage) {
-    guard let run = run(named: message.responseID) else {
-      return answer(
-        ErrorEvent(
-          code: "response_not_found", message: "No such response is running.",
-          parameter: "response_id"))
-    }
-    send(text: #"{"type":"\#(message.type).accepted","response_id":"\#(run.script.object.id)"}"#)
-    if message.type != "response.inject" {
-      let reason = message.type == "response.steer" ? "steered" : "interrupted"
-      send(text: run.script.interrupt(reason: reason))
-      responseEnded(run, canBeContinued: true)
-    }
-    flush()
-  }
-
-  /// The running response if the id is its own or not given.
-  private func run(named id: String?) -> ResponseRun? {
-    guard let run, id == nil || id == run.script.object.id else { return nil }
-    return run
   }
 }

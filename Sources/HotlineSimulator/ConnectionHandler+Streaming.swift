@@ -64,6 +64,7 @@ extension ConnectionHandler {
     case .completed:
       state.statistics.completed += 1
       responseEnded(run, canBeContinued: true)
+      sayPending(run)
     case .incomplete: responseEnded(run, canBeContinued: true)
     case .failed: responseEnded(run, canBeContinued: false)
     case .none: run.isSilent = true

@@ -3,6 +3,10 @@ import NIOCore
 /// A response while it is being sent. Confined to its connection's loop.
 final class ResponseRun {
   let plan: FaultPlan
+  /// What it was made with; a response that follows it in its place inherits them.
+  let parameters: ResponseParameters
+  /// The input of each message that it took and that another response is to have, by its id.
+  var steers: [(id: String, input: String)] = []
   var script: ResponseScript
   /// Events sent, those that a fault put in between not counted.
   var eventsSent = 0
@@ -17,9 +21,13 @@ final class ResponseRun {
   let gap: TimeAmount
   let firstDelta: TimeAmount
 
-  init(script: ResponseScript, plan: FaultPlan, behaviour: SimulatorBehaviour) {
+  init(
+    script: ResponseScript, plan: FaultPlan, behaviour: SimulatorBehaviour,
+    parameters: ResponseParameters
+  ) {
     self.script = script
     self.plan = plan
+    self.parameters = parameters
     gap = plan.gapMilliseconds.map { .milliseconds(Int64($0)) } ?? TimeAmount(behaviour.gap)
     firstDelta = TimeAmount(behaviour.firstDelta)
   }

@@ -102,6 +102,16 @@ struct ResponseScript {
     return terminal(.incomplete, reason: reason)
   }
 
+  /// The answer to a message about the response; its members but for the sequence number.
+  mutating func answer(_ type: String, _ members: String) -> String { event(type, members) }
+
+  /// What the client has to bring before a response can continue this one.
+  var requiredInput: String {
+    guard case .functionCall(let name) = output else { return "" }
+    return #"{"type":"function_call_output","call_id":"\#(callID)","#
+      + #""name":\#(JSONText.quoted(name))}"#
+  }
+
   /// Realtime's terminal event of a response that its client cancelled.
   mutating func cancel() -> String {
     position = .over

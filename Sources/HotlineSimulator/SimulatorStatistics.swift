@@ -20,6 +20,8 @@ package struct SimulatorStatistics: Codable, Equatable, Sendable {
   /// Responses whose terminal event was `response.completed`.
   package var completed = 0
   package var cancelled = 0
+  /// Steers that were accepted.
+  package var steered = 0
   /// Requests that came while the connection was busy.
   package var refusedBusy = 0
   /// Most responses that ran at once.

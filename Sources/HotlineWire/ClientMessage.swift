@@ -110,19 +110,7 @@ package struct ClientRequest: Hashable, Sendable {
 
 /// A client's message that goes to the connection which runs the request it names.
 package struct ForwardedMessage: Hashable, Sendable {
-  package enum Kind: Hashable, Sendable {
-    case steer, inject, interrupt
-
-    /// The member that names the response, in the upstream's terms.
-    package var responseIDMember: StaticString {
-      switch self {
-      case .steer: "previous_response_id"
-      case .inject, .interrupt: "response_id"
-      }
-    }
-  }
-
-  package var kind: Kind
+  package var kind: ControlMessage
   /// The running request that it is for.
   package var id: RequestID
   /// The value of `request_id` as spelt, quotes included.

@@ -126,7 +126,7 @@ extension ClientMessageReader {
   // MARK: Forwarded messages
 
   private func forwarded(
-    _ kind: ForwardedMessage.Kind, _ type: ClientMessageType
+    _ kind: ControlMessage, _ type: ClientMessageType
   ) throws(HotlineError) -> ForwardedMessage {
     let (id, spelling) = try requiredID(type)
     try checkOwned(line)

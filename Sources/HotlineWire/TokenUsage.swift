@@ -34,6 +34,12 @@ package struct TokenUsage: Hashable, Sendable {
     self = usage
   }
 
+  package static func + (left: Self, right: Self) -> Self {
+    Self(
+      input: left.input + right.input, cachedInput: left.cachedInput + right.cachedInput,
+      output: left.output + right.output)
+  }
+
   private mutating func read(
     _ scanner: inout JSONScanner, in bytes: UnsafeRawBufferPointer, _ isCounted: inout Bool
   ) throws(JSONError) {

@@ -21,6 +21,15 @@ package struct UpstreamMessage: Hashable, Sendable {
   /// Length of the whole message.
   package private(set) var byteCount = 0
 
+  fileprivate init() {}
+
+  /// The Realtime API's request to end a response.
+  package init(cancelling response: ByteString) {
+    var bytes = Array(#"{"type":"response.cancel","response_id":"#.utf8)
+    JSONString.append(response.bytes, to: &bytes)
+    append(bytes + [UInt8(ascii: "}")])
+  }
+
   /// The message in one array; for tests and small messages.
   package func bytes(of line: UnsafeRawBufferPointer) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -138,12 +147,12 @@ package struct UpstreamDialect: Hashable, Sendable {
 
   /// A client's message to the response that its request runs; both envelopes write it flat.
   ///
-  /// - Parameters:
-  ///   - responseID: The id of the response that the request runs.
-  ///   - lane: As in ``message(for:lane:)``.
+  /// It names no lane: OpenAI takes no `stream_id` there, as the response says which it is.
+  ///
+  /// - Parameter responseID: The id of the response that the request runs.
   /// - Throws: `invalid_request` if the client named another response, `message_too_large`.
   package func message(
-    for forwarded: ForwardedMessage, responseID: ByteString, lane: Int? = nil
+    for forwarded: ForwardedMessage, responseID: ByteString
   ) throws(HotlineError) -> UpstreamMessage {
     let member = forwarded.kind.responseIDMember
     if let given = forwarded.responseID, given != responseID {
@@ -161,7 +170,6 @@ package struct UpstreamDialect: Hashable, Sendable {
     if forwarded.responseIDRange == nil {
       message.append(Self.member(member, encoded: encoded))
     }
-    if let lane { message.append(Self.streamID(lane)) }
     message.append(Self.flatEnd)
     return try checked(message)
   }

@@ -1,4 +1,5 @@
 import Glibc
+package import HotlineCore
 
 /// What the daemon needs to know of one message from an upstream, read in one pass.
 ///
@@ -75,6 +76,12 @@ package struct UpstreamEnvelope: Sendable {
   package internal(set) var responseStatus: JSONText?
   /// `response.usage` as it is spelt, unless it is null.
   package internal(set) var usage: Range<Int>?
+  /// What it answers to a client's message about its response: `response.steer.accepted` and such.
+  package internal(set) var controlAnswer: ControlAnswer?
+  /// `steer.previous_response_id`.
+  package internal(set) var steeredResponseID: JSONText?
+  /// `steer.id` is a string: the server took the message before.
+  var hasSteerID = false
   /// `response.incomplete_details.reason` is `steered`: another response goes on in its place.
   package internal(set) var isSteered = false
   /// What an `error` says; empty for every other kind.
@@ -88,7 +95,7 @@ package struct UpstreamEnvelope: Sendable {
   var renames: [Rename] = []
 
   /// The response that the event speaks of.
-  package var responseID: JSONText? { nestedResponseID ?? topResponseID }
+  package var responseID: JSONText? { nestedResponseID ?? topResponseID ?? steeredResponseID }
 
   /// Reads one message.
   ///
@@ -144,7 +151,26 @@ package struct UpstreamEnvelope: Sendable {
       isResponseCreated = true
     } else if let outcome = outcome(of: type, in: message) {
       kind = .terminal(outcome)
+    } else {
+      controlAnswer = controlAnswer(type, in: message)
     }
+  }
+
+  private func controlAnswer(
+    _ type: JSONText, in message: UnsafeRawBufferPointer
+  ) -> ControlAnswer? {
+    if type.equals("response.steer.accepted", in: message) { return .accepted }
+    if type.equals("response.steer.pending", in: message) { return .pending }
+    if type.equals("response.steer.failed", in: message) {
+      return .failed(wasAccepted: hasSteerID)
+    }
+    if type.equals("response.inject.created", in: message) { return .applied }
+    if type.equals("response.inject.failed", in: message) { return .failed(wasAccepted: false) }
+    let isOther =
+      type.starts(with: "response.steer.", in: message)
+      || type.starts(with: "response.inject.", in: message)
+      || type.starts(with: "response.interrupt.", in: message)
+    return isOther ? .other : nil
   }
 
   private func outcome(of type: JSONText, in message: UnsafeRawBufferPointer) -> Outcome? {

@@ -3,7 +3,7 @@ struct UpstreamEnvelopeReader {
   /// Top-level members of interest.
   private enum Field: CaseIterable {
     case type, code, error, param, status, statusCode, message
-    case hotline, requestID, response, responseID, streamID
+    case hotline, requestID, response, responseID, steer, streamID
 
     var name: StaticString {
       switch self {
@@ -18,6 +18,7 @@ struct UpstreamEnvelopeReader {
       case .requestID: "request_id"
       case .response: "response"
       case .responseID: "response_id"
+      case .steer: "steer"
       case .streamID: "stream_id"
       }
     }
@@ -64,7 +65,9 @@ struct UpstreamEnvelopeReader {
     let candidate: Field
     switch name.contents.count {
     case 4: candidate = first == UInt8(ascii: "t") ? .type : .code
-    case 5: candidate = first == UInt8(ascii: "e") ? .error : .param
+    case 5:
+      candidate =
+        first == UInt8(ascii: "e") ? .error : first == UInt8(ascii: "s") ? .steer : .param
     case 6: candidate = .status
     case 7: candidate = first == UInt8(ascii: "h") ? .hotline : .message
     case 8: candidate = .response
@@ -84,6 +87,8 @@ struct UpstreamEnvelopeReader {
       return try readResponse(into: &envelope)
     case .error where try scanner.peekKind() == .object:
       return try readError(into: &envelope.failure)
+    case .steer where try scanner.peekKind() == .object:
+      return try readSteer(into: &envelope)
     default: break
     }
     let value = try scanner.skipValue()
@@ -101,7 +106,20 @@ struct UpstreamEnvelopeReader {
     case .hotline, .requestID:
       let isRequestID = field == .requestID
       envelope.renames.append(.init(contents: name.contents, isRequestID: isRequestID))
-    case .response, .error: break
+    case .response, .error, .steer: break
+    }
+  }
+
+  /// Reads the `steer` object of an answer to a message about a response.
+  private mutating func readSteer(into envelope: inout UpstreamEnvelope) throws(JSONError) {
+    try scanner.enterObject()
+    while let name = try scanner.nextName() {
+      let value = try scanner.skipValue()
+      if name.equals("id", in: bytes) {
+        envelope.hasSteerID = value.text != nil
+      } else if name.equals("previous_response_id", in: bytes) {
+        envelope.steeredResponseID = value.text
+      }
     }
   }
 

@@ -6,9 +6,9 @@ import Testing
   @Test func aControlMessageGoesToTheConnectionOfItsRequestWithItsResponse() {
     var fixture = BrokerFixture.single()
     fixture.run("a", response: "r1", as: 1)
-    #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
+    #expect(fixture.control("a") == [.forward(1, on: 1, responseID: "r1")])
     #expect(
-      fixture.control("a", response: "r1") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
+      fixture.control("a", response: "r1") == [.forward(1, on: 1, responseID: "r1")])
     #expect(fixture.broker.counters.controlsForwarded == 2)
   }
 
@@ -40,29 +40,18 @@ import Testing
     #expect(fixture.control("a") == [.refuse(1, error)])
   }
 
-  @Test func aSteeredResponseRetiresItsConnectionWhenItEnds() {
+  @Test func onlySoManyMessagesMayBeUnanswered() {
     var fixture = BrokerFixture.single()
     fixture.run("a", response: "r1", as: 1)
-    fixture.control("a")
-    #expect(fixture.event(.text) == [.deliver(1)])
-    #expect(
-      fixture.event(.ended(.incomplete, "r1")) == [
-        .deliver(1),
-        .finish(
-          1, nil,
-          done(
-            .incomplete, on: 1, reused: true, response: "r1", firstEvent: 0, firstText: 0,
-            events: 3)),
-        .closeConnection(1, .steered), .dial(2, 0),
-      ])
-  }
-
-  @Test func aSteeredResponseMayGoOnUnderAnotherId() {
-    var fixture = BrokerFixture.single()
-    fixture.run("a", response: "r1", as: 1)
-    fixture.control("a")
-    #expect(fixture.event(.created("r2")) == [.deliver(1)])
-    #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r2")])
-    #expect(fixture.event(.ended(.completed, "r2")).contains(.closeConnection(1, .steered)))
+    let error = failure(.tooManyRequests, origin: .client, retryable: true)
+    for message in [ControlMessage.steer, .interrupt] {
+      for _ in 1...Steering.messagesMax {
+        #expect(fixture.control("a", message) == [.forward(1, on: 1, responseID: "r1")])
+      }
+      #expect(fixture.control("a", message) == [.refuse(1, error)])
+    }
+    fixture.event(.answer(.accepted))
+    #expect(fixture.control("a", .inject) == [.forward(1, on: 1, responseID: "r1")])
+    #expect(fixture.control("a", .inject) == [.refuse(1, error)])
   }
 }

@@ -271,7 +271,7 @@ import Testing
       guard stage != .running else { return [.accept(2, madeID: nil)] }
       return [.refuse(1, failure(.shuttingDown, retryable: true))]
     case .refusal: return [.refuse(1, Self.invalid)]
-    case .control: return [.forward(1, on: 1, lane: nil, responseID: "r1")]
+    case .control: return [.forward(1, on: 1, responseID: "r1")]
     case .closed:
       let lost = failure(.connectionLost, origin: .upstream, sent: .yes, retryable: true)
       return [Self.ended(.error, lost)] + dial(stage) + last(stage)

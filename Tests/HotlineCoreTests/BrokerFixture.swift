@@ -107,12 +107,17 @@ struct BrokerFixture {
 
   @discardableResult
   mutating func control(
-    _ id: ByteString, response: ByteString? = nil, by client: ClientNumber = 1
+    _ id: ByteString, _ message: ControlMessage = .steer, response: ByteString? = nil,
+    by client: ClientNumber = 1
   ) -> [Action] {
     step(nil) { broker, _ in
-      broker.controlArrived(
-        for: .string(id), responseID: response, param: "previous_response_id", from: client)
+      broker.controlArrived(message, for: .string(id), responseID: response, from: client)
     }
+  }
+
+  @discardableResult
+  mutating func withdraw(_ message: ControlMessage, of request: RequestNumber) -> [Action] {
+    step(nil) { broker, now in broker.controlWithdrawn(message, for: request, at: now) }
   }
 
   @discardableResult
@@ -281,7 +286,7 @@ struct BrokerFixture {
       #expect(isFirst, "\(number) finished twice")
     case .deliver(let number), .notifyQueued(let number, _, _), .accept(let number, _):
       #expect(!finished.contains(number), "\(action) after the last line")
-    case .send(let number, let connection, _), .forward(let number, let connection, _, _):
+    case .send(let number, let connection, _), .forward(let number, let connection, _):
       #expect(!finished.contains(number), "\(action) after the last line")
       #expect(!closedConnections.contains(connection), "\(action) after the close")
     case .closeConnection(let connection, _):
@@ -292,7 +297,7 @@ struct BrokerFixture {
       #expect(isFirst, "\(client) closed twice")
     case .stop:
       hasStopped = true
-    case .refuse, .answer, .dial, .sendPing:
+    case .refuse, .answer, .dial, .sendPing, .cancelResponse:
       break
     }
   }
@@ -348,7 +353,9 @@ extension Action {
   fileprivate var isHarmlessAfterStop: Bool {
     switch self {
     case .refuse, .closeClient, .closeConnection, .forward: true
-    case .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing, .stop: false
+    case .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing, .stop,
+      .cancelResponse:
+      false
     }
   }
 }

@@ -276,9 +276,9 @@ import Testing
         == .closeConnection(1, .errorInResponse))
   }
 
-  @Test func aSteeredResponseSpendsItsLane() {
+  @Test func anInterruptedResponseSpendsItsLane() {
     var fixture = BrokerFixture.running(2, of: 2)
-    fixture.control("q2")
+    fixture.control("q2", .interrupt)
     #expect(fixture.event(.created("r9").of(.lane(1))) == [.deliver(2)])
     #expect(
       fixture.event(.ended(.completed, "r9").of(.lane(1))) == [
@@ -296,9 +296,9 @@ import Testing
       ])
   }
 
-  @Test func anAbandonedSteeredResponseSpendsItsLaneToo() {
+  @Test func anAbandonedInterruptedResponseSpendsItsLaneToo() {
     var fixture = BrokerFixture.running(2, of: 2)
-    fixture.control("q2")
+    fixture.control("q2", .interrupt)
     fixture.cancel("q2")
     #expect(fixture.event(.created("r9").of(.lane(1))) == [])
     #expect(fixture.event(.ended(.completed, "r9").of(.lane(1))) == [.dial(2, 0)])

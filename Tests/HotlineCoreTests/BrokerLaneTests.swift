@@ -64,13 +64,13 @@ import Testing
     fixture.handedOver(1)
     #expect(fixture.event(.created("r1").of(.lane(0))) == [.deliver(1)])
     #expect(fixture.echo() == .unknown)
-    #expect(fixture.control("a") == [.forward(1, on: 1, lane: nil, responseID: "r1")])
+    #expect(fixture.control("a") == [.forward(1, on: 1, responseID: "r1")])
   }
 
-  @Test func controlMessagesNameTheLaneOfTheirRequest() {
+  @Test func controlMessagesNameTheResponseOfTheirRequestAndNoLane() {
     var fixture = BrokerFixture.running(3, of: 3)
-    #expect(fixture.control("q2") == [.forward(2, on: 1, lane: 1, responseID: "r2")])
-    #expect(fixture.control("q3") == [.forward(3, on: 1, lane: 2, responseID: "r3")])
+    #expect(fixture.control("q2") == [.forward(2, on: 1, responseID: "r2")])
+    #expect(fixture.control("q3") == [.forward(3, on: 1, responseID: "r3")])
   }
 
   @Test func whatEndedOnEachLaneIsKnownOfThatLaneOnly() {
@@ -103,7 +103,7 @@ import Testing
     #expect(fixture.event(.ended()).last == .send(2, on: 1, lane: nil))
     fixture.handedOver(2)
     fixture.event(.created("r2"))
-    #expect(fixture.control("b") == [.forward(2, on: 1, lane: nil, responseID: "r2")])
+    #expect(fixture.control("b") == [.forward(2, on: 1, responseID: "r2")])
   }
 
   @Test func connectionsThatWereNotAskedYetNameNoLaneEither() {

@@ -96,7 +96,7 @@ import Testing
     case .queued, .pinned, .bound, .ordered, .sent, .handedOver, .answered:
       let error = failure(.invalidRequest, origin: .client, retryable: true, param: "request_id")
       return [.refuse(1, error)]
-    case .begun: return [.forward(3, on: 1, lane: nil, responseID: "r3")]
+    case .begun: return [.forward(3, on: 1, responseID: "r3")]
     }
   }
 

@@ -182,7 +182,7 @@ import Testing
   func whenItsConnectionRetiresItTakesAny(habit: Habit) {
     var fixture = taken(habit)
     _ = askAgain(&fixture, habit)
-    fixture.control("x", by: 2)
+    fixture.control("x", .interrupt, by: 2)
     #expect(
       fixture.event(.ended(.completed, "r3"), on: 2).contains(.send(4, on: 1, lane: nil)))
   }

@@ -365,7 +365,7 @@ extension BrokerConnectionTableTests {
     case .request: [.accept(3, madeID: nil)]
     case .cancel, .hangUp:
       [Self.ended(.cancelled, events: 1), .closeConnection(2, .abandoned), .dial(3, 0)]
-    case .control: [.forward(2, on: 2, lane: nil, responseID: "r2")]
+    case .control: [.forward(2, on: 2, responseID: "r2")]
     case .halfClose, .drain: []
     case .terminal: [.deliver(2), Self.ended(.completed, events: 2)]
     case .error: [.refuse(1, Self.invalid)]
@@ -395,7 +395,7 @@ extension BrokerConnectionTableTests {
       ]
     case .hangUp:
       [Self.ended(.cancelled, events: 1), .closeConnection(2, .abandoned), .dial(3, 0)]
-    case .control: [.forward(2, on: 2, lane: nil, responseID: "r2")]
+    case .control: [.forward(2, on: 2, responseID: "r2")]
     case .halfClose, .drain: []
     case .terminal: [.deliver(2), Self.ended(.completed, events: 2), .closeClient(1)]
     case .error: [.refuse(1, Self.invalid)]

@@ -56,7 +56,7 @@ extension [Action] {
         error.detail = ""
         return .answer(command, error)
       case .answer, .accept, .send, .forward, .deliver, .notifyQueued, .finish, .dial, .sendPing,
-        .closeConnection, .closeClient, .stop:
+        .closeConnection, .closeClient, .cancelResponse, .stop:
         return action
       }
     }
@@ -69,7 +69,7 @@ extension [Action] {
       case .refuse(_, let error): error.detail
       case .finish(_, let error, _), .answer(_, let error): error?.detail
       case .accept, .send, .forward, .deliver, .notifyQueued, .dial, .sendPing,
-        .closeConnection, .closeClient, .stop:
+        .closeConnection, .closeClient, .cancelResponse, .stop:
         nil
       }
     }
@@ -77,6 +77,20 @@ extension [Action] {
 }
 
 extension EventFacts {
+  /// An answer to a message about a response.
+  static func answer(_ answer: ControlAnswer, about response: ByteString? = nil) -> Self {
+    var event = Self.response(.progress, response)
+    event.controlAnswer = answer
+    return event
+  }
+
+  /// The end of a response for the sake of another.
+  static func superseded(_ id: ByteString?, usage: ByteString? = nil) -> Self {
+    var event = ended(.incomplete, id, usage: usage)
+    event.isSuperseded = true
+    return event
+  }
+
   /// `response.created` with its id.
   static func created(_ id: ByteString?) -> Self { response(.progress, id) }
   /// Progress of a response that names none.

@@ -144,6 +144,7 @@ struct Edge: Equatable {
   enum Limit: String, CaseIterable {
     case connectionsWarm, connectionsMax, lanes, dialsMax, pingInterval, pongTimeout, probeTimeout
     case idleLimit, ageLimit, ageMargin, shrinkAfter, patience, circuitAfter, abandonedTimeout
+    case steerTimeout
     /// Judged where sockets are read and written; and what is no limit.
     case connectTimeout, messageBytesMax, eventBytesMax, cancel, rateLimits
   }
@@ -171,6 +172,7 @@ struct Edge: Equatable {
       case .patience: patience
       case .circuitAfter: circuit
       case .abandonedTimeout: abandoned
+      case .steerTimeout: steer
       case .connectTimeout, .messageBytesMax, .eventBytesMax, .cancel, .rateLimits: nil
       }
     #expect(edge ?? .kept == .kept)
@@ -341,6 +343,16 @@ struct Edge: Equatable {
       isWithin: !closes(&fixture, at: 7_999), isBeyond: !closes(&fixture, at: 8_000))
   }
 
+  private var steer: Edge {
+    var fixture = quiet { $0.steerTimeout = .seconds(5) }
+    fixture.run("a", response: "r1", as: 1)
+    fixture.control("a")
+    fixture.event(.ended(.completed, "r1"))
+    let end = fixture.now + 5_000
+    return Edge(
+      isWithin: !closes(&fixture, at: end - 1), isBeyond: !closes(&fixture, at: end))
+  }
+
   // MARK: What is no setting
 
   @Test func asManyLanesAreNamedAsAServerTakesAtOnce() {
@@ -377,6 +389,8 @@ struct Edge: Equatable {
       #expect(fixture.ask("b") == [.accept(2, madeID: nil)])
       #expect(fixture.event(.text) == [])
       #expect(fixture.event(.ended(.completed, "r1")) == [.send(2, on: 1, lane: nil)])
+    case .ask:
+      #expect(fixture.cancel("a") == [end, .cancelResponse("r1", on: 1)])
     }
   }
 }

@@ -12,7 +12,7 @@ import Testing
 
   @Test func everyLimitOfAnUpstreamHoldsAtItsEdges() throws {
     try check(Schema.upstream, "upstream.smartaipi", of: \.upstreams[0].limits)
-    #expect(Schema.upstream.count == 17)
+    #expect(Schema.upstream.count == 18)
   }
 
   @Test func everyDefaultIsInItsRange() {

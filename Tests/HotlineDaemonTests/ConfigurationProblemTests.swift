@@ -74,13 +74,15 @@ struct BadDocument: Sendable, CustomTestStringConvertible {
         + "connections_max (line 1)"),
     BadDocument(
       "[upstream.a]\ncancel = \"close\"\npatience = 50\ndials_max = \"4\"\nage_margins = \"5m\"",
-      "upstream.a.cancel: \"close\" is not known; \"drop\" or \"drain\" would do (line 2)",
+      "upstream.a.cancel: \"close\" is not known; \"drop\" or \"drain\" or \"ask\" "
+        + "would do (line 2)",
       "upstream.a.patience: is the integer 50, but has to be a string such as \"25s\" (line 3)",
       "upstream.a.dials_max: is the string \"4\", but has to be an integer from 1 to 64 (line 4)",
       "upstream.a.age_margins: unknown key; did you mean age_margin? (line 5)"),
     BadDocument(
       "[upstream.a]\ncancel = true",
-      "upstream.a.cancel: is the boolean true, but has to be \"drop\" or \"drain\" (line 2)"),
+      "upstream.a.cancel: is the boolean true, but has to be \"drop\" or \"drain\" or "
+        + "\"ask\" (line 2)"),
     BadDocument(
       "[socket]\nmemory_max = \"32MiB\"\n[queue]\nwait_timeout = \"1h\"",
       "socket.line_bytes_max: 64MiB is more than memory_max, 32MiB; lower it or raise memory_max "

@@ -141,6 +141,7 @@ struct World {
       patience = "0ms"
       circuit_after = "9s"
       abandoned_timeout = "11s"
+      steer_timeout = "12s"
       cancel = "drain"
       message_bytes_max = "2KiB"
       event_bytes_max = 1048576
@@ -199,6 +200,7 @@ struct World {
     upstreamLimits.patience = .zero
     upstreamLimits.circuitAfter = .seconds(9)
     upstreamLimits.abandonedTimeout = .seconds(11)
+    upstreamLimits.steerTimeout = .seconds(12)
     upstreamLimits.cancel = .drain
     upstreamLimits.messageBytesMax = 2048
     upstreamLimits.eventBytesMax = 1 << 20

@@ -28,8 +28,8 @@ import Testing
       Schema.upstream.map(\.key) == [
         "connections_warm", "connections_max", "lanes", "dials_max", "connect_timeout",
         "ping_interval", "pong_timeout", "probe_timeout", "idle_limit", "age_limit", "age_margin",
-        "shrink_after", "patience", "circuit_after", "abandoned_timeout", "message_bytes_max",
-        "event_bytes_max",
+        "shrink_after", "patience", "circuit_after", "abandoned_timeout", "steer_timeout",
+        "message_bytes_max", "event_bytes_max",
       ])
   }
 

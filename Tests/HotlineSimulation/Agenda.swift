@@ -64,6 +64,8 @@ enum Occurrence {
   /// Somebody calls the timer early, which is harmless.
   case timerComesEarly
   case terminationIsRequested
+  /// The server reads that nobody wants a response.
+  case cancelArrives(ConnectionNumber, RequestNumber, lane: Int, ByteString)
   /// Some bytes of a message whose end is not there yet, or never will be.
   case piecesArrive(ConnectionNumber)
   /// The server has been held up for as long as may be for a client that reads slowly.

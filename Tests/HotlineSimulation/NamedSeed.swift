@@ -35,6 +35,11 @@ package struct NamedSeed: Sendable {
       939, "forgetsADialThatIsDue",
       "a time to replace a connection that passes with a pong is not forgotten"),
     NamedSeed(
+      21, "trustsACancelThatCameTooLate",
+      "a response that ended before it could be cancelled leaves no error to the next"),
+    NamedSeed(
+      27, "forgetsThatASteerWasAccepted", "what follows a steered response is of its request"),
+    NamedSeed(
       108, "forgetsAHoldThatIsOver", "what waits for a limit's reset is woken whatever comes then"),
     NamedSeed(
       106, "wakesForWhatItKeeps",
@@ -43,7 +48,7 @@ package struct NamedSeed: Sendable {
       115, "failsWhoCouldGoElsewhere",
       "who is behind one that fails goes to another upstream where it may"),
     NamedSeed(
-      43, "countsNotWhatWaitsElsewhere",
+      26, "countsNotWhatWaitsElsewhere",
       "what would wait at another upstream counts against queue.requests_max"),
   ]
 

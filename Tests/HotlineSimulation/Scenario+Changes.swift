@@ -37,6 +37,15 @@ extension Scenario {
     reloadsAll = random.oneIn(2)
   }
 
+  /// Drawn last of all.
+  mutating func drawSteering(_ random: inout Chance) {
+    for index in upstreams.indices {
+      upstreams[index].limits.steerTimeout = .milliseconds(random.pick([300, 3000, 30_000]))
+      if random.oneIn(4) { upstreams[index].limits.cancel = .ask }
+    }
+    if random.oneIn(5), !isOldAge { client.controls = 100 + random.below(300) }
+  }
+
   private mutating func drawManners(of index: Int, _ random: inout Chance) {
     servers[index].lanes = random.pick([.echoes, .echoes, .echoes, .ignores, .refuses])
     servers[index].goesOnAfterRefusal = random.oneIn(2)

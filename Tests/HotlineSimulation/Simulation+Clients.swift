@@ -233,11 +233,11 @@ extension Simulation {
   private func control(by number: ClientNumber) {
     guard let client = clients[number], let id = client.idsUsed.last else { return }
     let responseID: ByteString? = random.oneIn(3) ? client.responses.last : nil
-    asked = .control(id, responseID)
+    let message = fifth.pick([ControlMessage.steer, .steer, .steer, .inject, .interrupt])
+    asked = .control(message, id, responseID)
     atHand = .line(number, answers: 0)
     feed("client \(number.rawValue) steers \(describe(id))") {
-      $0.controlArrived(
-        for: id, responseID: responseID, param: "response_id", from: number)
+      $0.controlArrived(message, for: id, responseID: responseID, from: number)
     }
   }
 }

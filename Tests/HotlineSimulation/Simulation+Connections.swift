@@ -50,8 +50,8 @@ extension Simulation {
         complain("C\(number.rawValue) is closed before abandoned_timeout")
       }
       let limits = scenario.upstreams[connection.upstream.rawValue].limits
-      if reason == .abandoned, limits.cancel == .drain, !connection.isMarred {
-        complain("C\(number.rawValue) is dropped, though cancel is drain")
+      if reason == .abandoned, limits.cancel != .drop, !connection.isMarred {
+        complain("C\(number.rawValue) is dropped, though cancel is \(limits.cancel.rawValue)")
       }
     case .pongTimeout: checkGivenUp(connection)
     case .refusedByServer:

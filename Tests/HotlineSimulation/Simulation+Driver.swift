@@ -23,7 +23,7 @@ extension Simulation {
     else { return }
     guard connection.isOpenToCore || scenario.passesStaleMessages else { return }
     if holdsBack(.messageArrives(number, message), on: connection) { return }
-    if isRefusedUnread(message, on: connection) { return }
+    if isRefusedUnread(message, on: connection) || isCancelled(message, on: connection) { return }
     // What a server planned to complain of while it was ill.
     if phase != .acting, message.owner == nil, message.facts.kind != .notice { return }
     if connection.isOpenToCore, isHarmful(message, on: connection) { return }
@@ -40,7 +40,7 @@ extension Simulation {
     let isAwaited = broker.bytesHeard(on: number, of: connection.upstream, at: instant)
     feed("C\(number.rawValue) says \(describe(message))") { broker in
       let facts = message.facts
-      if facts.isResponseEvent, facts.responseID == nil,
+      if facts.isResponseEvent, facts.responseID == nil, facts.controlAnswer == nil,
         facts.kind == .text
           || facts.kind == .progress
       {
@@ -72,7 +72,7 @@ extension Simulation {
     guard facts.isResponseEvent, connection.isOpenToCore, !connection.isConfused else {
       return false
     }
-    guard let lane = connection.lane(of: facts) else { return true }
+    guard let lane = connection.lane(of: facts) else { return facts.controlAnswer == nil }
     let known = connection.lanes[lane]
     return known.current == nil && !known.isSpent && !known.mayBeSpent
   }
@@ -151,8 +151,9 @@ extension Simulation {
     case .accept(let request, let madeID): accept(request, madeID)
     case .refuse(let client, let error): refuse(client, error)
     case .send(let request, let connection, let lane): send(request, connection, lane)
-    case .forward(let request, let connection, let lane, let response):
-      forward(request, connection, lane, response)
+    case .forward(let request, let connection, let response):
+      forward(request, connection, response)
+    case .cancelResponse(let response, let connection): askToCancel(response, on: connection)
     case .deliver(let request): deliver(request)
     case .notifyQueued(let request, let position, let reason):
       notifyQueued(request, position, reason)
@@ -174,7 +175,7 @@ extension Simulation {
       case .refuse(let client, _): 2 + client.rawValue << 8
       case .send(let request, let connection, _):
         3 + request.rawValue << 8 + connection.rawValue << 32
-      case .forward(let request, _, _, _): 4 + request.rawValue << 8
+      case .forward(let request, _, _): 4 + request.rawValue << 8
       case .deliver(let request): 5 + request.rawValue << 8
       case .notifyQueued(let request, _, _): 6 + request.rawValue << 8
       case .finish(let request, _, _): 7 + request.rawValue << 8
@@ -184,6 +185,7 @@ extension Simulation {
       case .closeClient(let client): 11 + client.rawValue << 8
       case .stop: 12
       case .answer(let command, _): 13 + command.rawValue << 8
+      case .cancelResponse(_, let connection): 14 + connection.rawValue << 8
       }
     for word in [kind, UInt64(bitPattern: now)] {
       tally.digest = (tally.digest ^ word) &* 0x100_0000_01B3
@@ -229,6 +231,7 @@ extension Simulation {
     requests[request]?.waitsAgainSince = nil
     returned.remove(request)
     connections[number]?.lanes[lane].current = request
+    connections[number]?.lanes[lane].steering = TrueSteering()
     connections[number]?.lanes[lane].giveUpAt = nil
     connections[number]?.lanes[lane].chainAt = nil
     notePreference(of: request, number)
@@ -247,21 +250,6 @@ extension Simulation {
     agenda.plan(
       .requestIsHandedOver(request, number, attempt: attempt),
       at: now + random.time(1, .milliseconds(40)))
-  }
-
-  private func forward(
-    _ request: RequestNumber, _ number: ConnectionNumber, _ name: Int?, _ response: ByteString
-  ) {
-    checkForward(request, number, name, response)
-    guard let attempt = requests[request]?.attempts.last else { return }
-    connections[number]?.lanes[attempt.lane].steered = request
-    guard random.oneIn(2) else { return }
-    // The steered response goes on as another one.
-    nextResponse += 1
-    var facts = EventFacts(.progress, isResponseEvent: true)
-    facts.responseID = ByteString("resp_\(nextResponse)".utf8)
-    facts.lane = lane(named: attempt, on: number)
-    say(Message(facts: facts, owner: request), on: number, after: random.time(1, 100_000))
   }
 
   private func stop() {

@@ -5,6 +5,9 @@ extension Simulation {
   /// Notes what the core can know after a message, before it is told.
   func learn(_ message: Message, on number: ConnectionNumber) {
     learnEcho(message.facts, on: number)
+    if let answer = message.facts.controlAnswer {
+      return learn(answer, message.facts, on: number)
+    }
     guard let connection = connections[number] else { return }
     if connection.lanes.count > 1, connection.echo == .present, message.facts.lane == .none,
       message.facts.saysConnectionIsOver
@@ -24,6 +27,7 @@ extension Simulation {
       requests[current]?.attempts[index].isBegun = true
       if let id = facts.responseID {
         requests[current]?.attempts[index].responseID = id
+        learnResponse(id, on: number, lane)
       }
     }
     switch facts.kind {
@@ -32,7 +36,8 @@ extension Simulation {
       if let request = requests[current], let attempt = request.attempts.last {
         remember(outcome, of: request, attempt)
       }
-      learnTerminal(on: number, lane, of: requests[current]?.attempts[index].responseID)
+      learnTerminal(
+        outcome, facts, on: number, lane, of: requests[current]?.attempts[index].responseID)
     case .error:
       mayHaveReturned = true
       requests[current]?.errorIsTold = true
@@ -55,18 +60,6 @@ extension Simulation {
     case .progress, .text, .notice, .unusable:
       break
     }
-  }
-
-  private func learnTerminal(on number: ConnectionNumber, _ lane: Int, of response: ByteString?) {
-    connections[number]?.activeAt = now
-    connections[number]?.lanes[lane].latestResponse = response
-    if let response { connections[number]?.lanes[lane].pastResponses.insert(response) }
-    connections[number]?.lanes[lane].current = nil
-    if connections[number]?.lanes[lane].steered != nil {
-      connections[number]?.isMarred = true
-      connections[number]?.lanes[lane].isSpent = true
-    }
-    connections[number]?.lanes[lane].steered = nil
   }
 
   /// The first event of a connection's first response shows whether its server names lanes.
@@ -111,13 +104,14 @@ extension Simulation {
     if message.owner == current { return true }
     if message.owner == nil, !message.facts.isResponseEvent { return true }
     guard let lane = connections[number]?.lanes[attempt.lane] else { return false }
-    let isSteered = lane.steered == current
     let isKnown =
       if let id = message.facts.responseID {
-        attempt.responseID.map { $0 != id && !isSteered } ?? false
+        attempt.responseID.map { $0 != id && !lane.steering.mayBringAnother } ?? false
           || lane.pastResponses.contains(id)
       } else {
-        message.facts.isResponseEvent && !attempt.isBegun && makesIdentified(number, attempt.lane)
+        message.facts.isResponseEvent
+          && (lane.steering.endsAt != nil
+            || (!attempt.isBegun && makesIdentified(number, attempt.lane)))
       }
     if isKnown, connections[number]?.isConfused == false { return false }
     connections[number]?.isConfused = true
@@ -142,7 +136,8 @@ extension Simulation {
     requests[number]?.isOpen = false
     open.remove(number)
     tally.finished += 1
-    if isRunning(request), let attempt = request.attempts.last {
+    unwanted: if isRunning(request), let attempt = request.attempts.last {
+      guard !checkSettled(request, completion.outcome, attempt) else { break unwanted }
       let index = request.spec.upstream.rawValue
       let patience = scenario.upstreams[index].limits.abandonedTimeout.nanoseconds
       connections[attempt.connection]?.lanes[attempt.lane].giveUpAt = now + patience

@@ -21,6 +21,8 @@ extension Simulation {
       tally.emptyTimerCalls -= 1
       tally.timerCallsAtThisInstant -= 1
     case .terminationIsRequested: terminate()
+    case .cancelArrives(let connection, let request, let lane, let response):
+      cancelArrives(on: connection, for: request, lane: lane, response)
     case .piecesArrive(let connection): hearPieces(on: connection)
     case .holdEnds(let connection, let since): holdEnds(of: connection, since: since)
     case .heldIsRead(let connection): readHeld(of: connection)

@@ -31,9 +31,9 @@ extension Simulation {
       return client.open.count >= scenario.limits.requestsPerClientMax
     case (.request, .shuttingDown): return isTerminating || isDraining
     case (.request(let spec), .queueFull): return mayBeFull(for: spec, of: client)
-    case (.cancel(let id), .unknownRequestID), (.control(let id, _), .unknownRequestID):
+    case (.cancel(let id), .unknownRequestID), (.control(_, let id, _), .unknownRequestID):
       return client.open[id] == nil
-    case (.control(let id, let response), .invalidRequest):
+    case (.control(_, let id, let response), .invalidRequest):
       return client.open[id].map { !mayBeSteered($0, response) } ?? false
     default: return false
     }
@@ -43,7 +43,6 @@ extension Simulation {
   private func mayBeSteered(_ number: RequestNumber, _ response: ByteString?) -> Bool {
     guard let request = requests[number], isRunning(request), let attempt = request.attempts.last,
       connections[attempt.connection]?.isConfused == false,
-      connections[attempt.connection]?.lanes[attempt.lane].steered == nil,
       let current = attempt.responseID
     else { return false }
     return response == nil || response == current
@@ -90,5 +89,5 @@ enum Asked {
   case nothing, connection, drain
   case request(NewRequest)
   case cancel(RequestID)
-  case control(RequestID, ByteString?)
+  case control(ControlMessage, RequestID, ByteString?)
 }

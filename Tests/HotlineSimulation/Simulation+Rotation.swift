@@ -108,9 +108,10 @@ extension Simulation {
   func checkUnwanted(_ number: RequestNumber) {
     guard violation == nil, !isStopped, let attempt = requests[number]?.attempts.last,
       let connection = connections[attempt.connection], connection.isOpenToCore,
-      !connection.isConfused, connection.echo != .present || connection.lanes.count == 1,
-      connection.lanes[attempt.lane].current == number
+      !connection.isConfused, connection.lanes[attempt.lane].current == number
     else { return }
+    checkCancelled(connection.lanes[attempt.lane], of: connection)
+    guard connection.echo != .present || connection.lanes.count == 1 else { return }
     let index = connection.upstream.rawValue
     guard scenario.upstreams[index].limits.cancel == .drop else { return }
     let count = drops[index].count { now - $0.instant <= .seconds(10) }

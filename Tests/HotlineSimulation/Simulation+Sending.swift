@@ -109,16 +109,13 @@ extension Simulation {
   }
 
   func checkForward(
-    _ number: RequestNumber, _ on: ConnectionNumber, _ name: Int?, _ response: ByteString
+    _ number: RequestNumber, _ on: ConnectionNumber, _ response: ByteString
   ) {
     guard let request = requests[number], request.isOpen, isRunning(request),
       let attempt = request.attempts.last, attempt.connection == on
     else { return complain("a control message is forwarded for a request that does not run") }
-    if (name ?? 0) != attempt.lane {
-      return complain("a control message is forwarded on another lane")
-    }
     if !response.isEmpty, let connection = connections[on], !connection.isConfused,
-      connection.lanes[attempt.lane].steered == nil, attempt.responseID != response
+      attempt.responseID != response
     {
       complain("a control message is forwarded with another's response id")
     }

@@ -13,6 +13,7 @@ extension Simulation {
     }
     checkDrains()
     checkMemory()
+    checkSteering()
     for number in unwanted { checkUnwanted(number) }
     unwanted = []
     noteReturned()
@@ -66,6 +67,7 @@ extension Simulation {
       if request.attempts.isEmpty { checkPatience(request) }
     }
     for number in present { checkAbandoned(number) }
+    for number in present { checkSuccessors(of: number) }
     checkAges()
     checkReplacements()
     checkProbesAreMade()

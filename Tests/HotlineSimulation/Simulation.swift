@@ -25,6 +25,8 @@ package final class Simulation {
   var third: Chance
   /// And a fourth.
   var fourth: Chance
+  /// What clients say about their responses, and what comes of it.
+  var fifth: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
@@ -67,6 +69,8 @@ package final class Simulation {
   var unwanted: [RequestNumber] = []
   /// Requests that were sent and wait for another connection.
   var returned: Set<RequestNumber> = []
+  /// Requests that must have ended when this step is over.
+  var toEnd: [RequestNumber] = []
   /// In this step a connection may have been lost.
   var mayHaveReturned = false
   var pingedOutOfTurn: ConnectionNumber?
@@ -148,13 +152,16 @@ package final class Simulation {
     var second = Chance(seed: ~seed)
     var third = Chance(seed: seed ^ 0x5555_5555_5555_5555)
     var fourth = Chance(seed: seed ^ 0x3333_3333_3333_3333)
+    var fifth = Chance(seed: seed ^ 0x0F0F_0F0F_0F0F_0F0F)
     var scenario = Scenario(from: &random, &second)
     scenario.drawStillMore(&third)
     scenario.drawRationsAndFailover(&fourth)
+    scenario.drawSteering(&fifth)
     self.random = random
     self.second = second
     self.third = third
     self.fourth = fourth
+    self.fifth = fifth
     self.scenario = scenario
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)

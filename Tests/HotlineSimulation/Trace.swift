@@ -9,9 +9,10 @@ extension Simulation {
     case .refuse(let client, let error): "refuse client \(client.rawValue): \(error.code.rawValue)"
     case .send(let request, let connection, let lane):
       "send R\(request.rawValue) on C\(connection.rawValue)" + (lane.map { ".\($0)" } ?? "")
-    case .forward(let request, let connection, let lane, let response):
-      "forward for R\(request.rawValue) on C\(connection.rawValue)"
-        + (lane.map { ".\($0)" } ?? "") + ", \(response)"
+    case .forward(let request, let connection, let response):
+      "forward for R\(request.rawValue) on C\(connection.rawValue), \(response)"
+    case .cancelResponse(let response, let connection):
+      "cancel \(response) on C\(connection.rawValue)"
     case .deliver(let request): "deliver to R\(request.rawValue)"
     case .notifyQueued(let request, let position, let reason):
       "queued R\(request.rawValue), \(position), \(reason.rawValue)"

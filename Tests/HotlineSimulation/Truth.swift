@@ -45,7 +45,8 @@ struct SimulatedLane {
   var chainAt: Int64?
   /// Requests tied to it that were served here without a break while others waited for any.
   var tiedInARow = 0
-  var steered: RequestNumber?
+  var latestOutcome: Outcome?
+  var steering = TrueSteering()
   /// More of a response that has ended may come: nothing may be sent here again.
   var isSpent = false
   /// The core may have stopped to read what nobody wants; a ping that is due comes first.
@@ -102,6 +103,8 @@ struct SimulatedConnection {
   /// that were sent since it was heard last.
   var givenUp: (from: Int64, until: Int64)?
   var finalFor: Set<RequestNumber> = []
+  /// Requests whose responses its server has ended because it was asked to.
+  var cancelled: Set<RequestNumber> = []
   /// The driver's, for the client whose response alone runs here.
   var patience = ReaderPatience()
   /// Since when its server is held up: what it says meanwhile waits in `held`.

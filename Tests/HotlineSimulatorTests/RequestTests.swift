@@ -105,21 +105,42 @@ import Testing
     }
   }
 
-  @Test func injectIsAcceptedAndSteerEndsTheResponse() async throws {
+  @Test func anInjectIsTakenAndASteeredResponseIsFollowedByAnother() async throws {
     try await withSimulator(["gap-ms": "10000", "deltas": "3"]) { simulator in
       let socket = try PlainWebSocket(port: simulator.port)
       socket.request("Hi [[fault: silence after 1]]")
       let created = object(socket.text())["response"] as? [String: Any]
       let id = created?["id"] as? String ?? ""
       socket.send(#"{"type":"response.inject","response_id":"\#(id)","input":"x"}"#)
-      #expect(type(of: socket.text()) == "response.inject.accepted")
+      #expect(type(of: socket.text()) == "response.inject.created")
       socket.send(#"{"type":"response.steer","previous_response_id":"other","input":"x"}"#)
-      #expect(code(of: socket.text()) == "response_not_found")
-      socket.send(#"{"type":"response.steer","previous_response_id":"\#(id)","input":"x"}"#)
+      let refused = object(socket.text())
+      #expect(refused["type"] as? String == "response.steer.failed")
+      #expect((refused["error"] as? [String: Any])?["code"] as? String == "response_not_found")
+      socket.send(
+        #"{"type":"response.steer","previous_response_id":"\#(id)","#
+          + #""input":"other [[fault: gap 0]]"}"#)
       #expect(type(of: socket.text()) == "response.steer.accepted")
       let last = socket.text()
       #expect(type(of: last) == "response.incomplete")
       #expect(last.contains(#""incomplete_details":{"reason":"steered"}"#))
+      let successor = socket.answer().messages
+      #expect(type(of: successor.first ?? "") == "response.created")
+      #expect(successor.first?.contains(#""previous_response_id":"\#(id)""#) == true)
+      #expect(type(of: successor.last ?? "") == "response.completed")
+      socket.send(#"{"type":"response.steer","previous_response_id":"\#(id)","input":"x"}"#)
+      #expect(type(of: socket.text()) == "response.steer.failed")
+      #expect(try await simulator.statistics().steered == 1)
+    }
+  }
+
+  @Test func aSteerNamesNoLane() async throws {
+    try await withSimulator(["lanes": "true"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.send(
+        #"{"type":"response.steer","stream_id":"a","previous_response_id":"r","input":"x"}"#)
+      #expect(code(of: socket.text()) == "unknown_parameter")
+      #expect(try await simulator.statistics().violations == 1)
     }
   }
 

@@ -64,11 +64,9 @@ struct ClientMessageSample {
   }
 
   /// The message that the dialect makes of what is forwarded to `responseID`.
-  func sent(
-    _ dialect: UpstreamDialect, to responseID: ByteString, lane: Int? = nil
-  ) throws -> String? {
+  func sent(_ dialect: UpstreamDialect, to responseID: ByteString) throws -> String? {
     guard let forwarded else { return nil }
-    return text(of: try dialect.message(for: forwarded, responseID: responseID, lane: lane))
+    return text(of: try dialect.message(for: forwarded, responseID: responseID))
   }
 
   private func text(of message: UpstreamMessage) -> String {

@@ -114,11 +114,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("response.inject", ForwardedMessage.Kind.inject),
-    ("response.interrupt", ForwardedMessage.Kind.interrupt),
+    ("response.inject", ControlMessage.inject),
+    ("response.interrupt", ControlMessage.interrupt),
   ])
   func injectAndInterruptNameTheResponseByResponseID(
-    _ type: String, _ kind: ForwardedMessage.Kind
+    _ type: String, _ kind: ControlMessage
   ) throws {
     let sample = ClientMessageSample(
       #"{"request_id":3,"response_id":"r","previous_response_id":"p","type":"\#(type)"}"#)

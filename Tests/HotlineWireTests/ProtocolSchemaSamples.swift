@@ -45,7 +45,8 @@ extension ProtocolSchemaTests {
     #"{"type":"hotline.stats","protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""counters":{"clients_accepted":1,"clients_refused":0,"requests_accepted":1,"#
       + #""requests_refused":0,"requests_hung_up":0,"requests_resent":0,"#
-      + #""requests_queued":0,"controls_forwarded":0,"connections_dialed":1,"dials_failed":0,"#
+      + #""requests_queued":0,"controls_forwarded":0,"cancels_asked":0,"#
+      + #""connections_dialed":1,"dials_failed":0,"#
       + #""pings_sent":0,"affinity_hits":0,"affinity_misses":0,"#
       + #""requests_failed_over":0,"rate_limit_holds":0,"circuits_opened":0,"#
       + #""requests_ended":{"completed":1},"errors":{"timeout":0},"events_delivered":3,"#

@@ -110,11 +110,14 @@ import Testing
     #expect(
       try sent(empty, UpstreamDialect(envelope: .flat), lane: 1)
         == #"{"type":"response.create","stream_id":"lane-2","store":false}"#)
-    let steer = #"{"type":"response.steer","request_id":1,"input":2}"#
+  }
+
+  @Test func aCancelNamesItsResponse() {
+    let message = UpstreamMessage(cancelling: "r\"1")
     #expect(
-      try ClientMessageSample(steer).sent(plainFlat, to: "r1", lane: 2)
-        == #"{"type":"response.steer","input":2,"previous_response_id":"r1","#
-        + #""stream_id":"lane-3"}"#)
+      String(
+        decoding: message.bytes(of: UnsafeRawBufferPointer(start: nil, count: 0)), as: UTF8.self)
+        == #"{"type":"response.cancel","response_id":"r\"1"}"#)
   }
 
   @Test func theLaneCountsTowardsTheLimit() throws {

@@ -116,6 +116,50 @@ import Testing
     #expect(try !isSteered(#""steered""#))
   }
 
+  @Test(arguments: [
+    (#""type":"response.steer.accepted","steer":{"id":"s"}"#, ControlAnswer.accepted),
+    (#""type":"response.steer.pending","steer":{"id":"s"}"#, .pending),
+    (
+      #""type":"response.steer.failed","steer":{"input":[{"id":"x"}]}"#, .failed(wasAccepted: false)
+    ),
+    (#""type":"response.steer.failed","steer":{"id":null}"#, .failed(wasAccepted: false)),
+    (#""steer":{"id":"s"},"type":"response.steer.f\u0061iled""#, .failed(wasAccepted: true)),
+    (#""type":"response.inject.created""#, .applied),
+    (#""type":"response.inject.failed","steer":{"id":"s"}"#, .failed(wasAccepted: false)),
+    (#""type":"response.steer.queued""#, .other),
+    (#""type":"response.inject.queued""#, .other),
+    (#""type":"response.interrupt.accepted""#, .other),
+  ])
+  func answersToMessagesAboutAResponseAreTold(members: String, answer: ControlAnswer) throws {
+    let envelope = try read("{\(members)}")
+    #expect(envelope.controlAnswer == answer)
+    #expect(envelope.isResponseEvent)
+    #expect(envelope.kind == .progress)
+  }
+
+  @Test(arguments: [
+    "response.steered", "response.steer", "response.created", "response.inject", "steer.accepted",
+  ])
+  func nothingElseIsSuchAnAnswer(type: String) throws {
+    #expect(try read(#"{"type":"\#(type)","steer":{"id":"s"}}"#).controlAnswer == nil)
+  }
+
+  @Test func anAnswerNamesItsResponse() throws {
+    func response(_ members: String) throws -> String? {
+      let message = "{\(members)}"
+      return try Array(message.utf8).withUnsafeBytes { bytes in
+        try UpstreamEnvelope(bytes).responseID?.decoded(in: bytes).description
+      }
+    }
+    #expect(
+      try response(#""type":"response.steer.accepted","steer":{"previous_response_id":"r\u0031"}"#)
+        == "r1")
+    #expect(
+      try response(#""type":"response.inject.created","response_id":"r2""#) == "r2")
+    #expect(try response(#""type":"response.steer.failed","steer":"r3""#) == nil)
+    #expect(try response(#""type":"response.steer.failed","steer":{"input":{}}"#) == nil)
+  }
+
   @Test func errorsAreReadInEveryShape() throws {
     func failure(_ message: String) throws -> [String?] {
       let bytes = Array(message.utf8)

@@ -85,21 +85,6 @@ struct ConversationTests {
     #expect(notices.contains { $0.reason.string == "order" })
   }
 
-  @Test func injectSteerAndInterruptReachTheRunningResponse() throws {
-    let rig = try Rig()
-    let client = try rig.client()
-    for type in ["inject", "steer", "interrupt"] {
-      try client.send(request("[[fault: gap 150, deltas 6]] x", id: type))
-      _ = try client.lines(upTo: "a delta") { $0.kind == "response.output_text.delta" }
-      try client.send(#"{"type":"response.\#(type)","request_id":"\#(type)","input":"more"}"#)
-      let lines = try client.lines(upTo: "the end", \.isDone)
-      #expect(lines.contains { $0.kind == "response.\(type).accepted" }, "\(lines)")
-      #expect(lines.done?.outcome.string == (type == "inject" ? "completed" : "incomplete"))
-      #expect(lines.error == nil)
-    }
-    #expect(try rig.simulator.statistics().violations.integer == 0)
-  }
-
   @Test func controlMessagesNameTheirOwnResponseOnly() throws {
     let rig = try Rig()
     let client = try rig.client()

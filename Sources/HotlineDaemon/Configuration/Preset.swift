@@ -62,7 +62,7 @@ struct Preset: Sendable {
   static let openAIRealtime = Preset(
     name: "openai-realtime", url: "wss://api.openai.com/v1/realtime?model=gpt-realtime",
     envelope: .nested, continuation: .connection, keyVariable: "OPENAI_API_KEY",
-    takesModel: false)
+    takesModel: false, limits: .with { $0.cancel = .ask })
 
   /// A server on this machine, such as vLLM's or LocalAI's.
   static let local = Preset(

@@ -54,6 +54,7 @@ enum Schema {
     .init("patience", .duration(\.patience, .zero...minute)),
     .init("circuit_after", .duration(\.circuitAfter, .milliseconds(100)...day)),
     .init("abandoned_timeout", .duration(\.abandonedTimeout, .milliseconds(100)...hour)),
+    .init("steer_timeout", .duration(\.steerTimeout, .milliseconds(100)...hour)),
     .init("message_bytes_max", .bytes(\.messageBytesMax, kibibyte...gibibyte)),
     .init("event_bytes_max", .bytes(\.eventBytesMax, kibibyte...gibibyte)),
   ]

@@ -15,8 +15,9 @@ extension DaemonLoop {
     case .accept(let number, let madeID): accept(number, madeID: madeID)
     case .refuse(let client, let error): refuse(client, error)
     case .send(let number, let connection, let lane): send(number, on: connection, lane)
-    case .forward(_, let connection, let lane, let responseID):
-      forward(to: connection, lane, responseID)
+    case .forward(let number, let connection, let responseID):
+      forward(for: number, to: connection, responseID)
+    case .cancelResponse(let response, let connection): cancel(response, on: connection)
     case .deliver(let number): deliver(number)
     case .notifyQueued(let number, let position, let reason):
       notifyQueued(number, position, reason)
@@ -64,7 +65,7 @@ extension DaemonLoop {
   private static let controlMessagesUnsentMax = 16
 
   private func forward(
-    to connection: ConnectionNumber, _ lane: Int?, _ responseID: ByteString
+    for number: RequestNumber, to connection: ConnectionNumber, _ responseID: ByteString
   ) {
     guard case .control(let client, let control, let line) = atHand, let link = links[connection]
     else { preconditionFailure("a control message was forwarded that no line brought") }
@@ -75,13 +76,19 @@ extension DaemonLoop {
           "the server does not take control messages as fast as they come; send it again later",
           origin: .upstream, isRetryable: true)
       }
-      let message = try link.dialect.message(for: control, responseID: responseID, lane: lane)
+      let message = try link.dialect.message(for: control, responseID: responseID)
       let copy = line.withoutSlack()
       link.handler?.send(OutboundMessage(line: copy, message), token: 0)
     } catch {
       let spelling = line.bytes(in: control.idSpelling)
       writeOwn(LocalLine.Failure(requestID: spelling, error: error, isAccepted: false), to: client)
+      step(.controlWithdrawn(control.kind, for: number))
     }
+  }
+
+  private func cancel(_ response: ByteString, on connection: ConnectionNumber) {
+    let message = UpstreamMessage(cancelling: response)
+    links[connection]?.handler?.send(OutboundMessage(line: ByteBuffer(), message), token: 0)
   }
 
   private func deliver(_ number: RequestNumber) {

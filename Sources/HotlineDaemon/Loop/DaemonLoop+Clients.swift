@@ -155,8 +155,7 @@ extension DaemonLoop: ClientHandlerDelegate {
       atHand = .control(client, control, line)
       perform(
         broker.controlArrived(
-          for: control.id, responseID: control.responseID,
-          param: "\(control.kind.responseIDMember)", from: client.number))
+          control.kind, for: control.id, responseID: control.responseID, from: client.number))
     case .ping, .status, .stats, .watch, .config, .cancelOther, .drain, .reload:
       questionArrived(message, line, from: client, at: now)
     case .refused(let error, let spelling):

@@ -47,7 +47,10 @@ extension DaemonLoop {
   ) -> RequestEnd {
     let client = record.client
     let command = commandName(of: client)
-    let usage = completion.usage.flatMap { TokenUsage($0) }
+    // All that the server has said of it: a steered request has several responses.
+    let usages = (completion.earlierUsages + [completion.usage].compactMap(\.self))
+      .compactMap { TokenUsage($0) }
+    let usage = usages.isEmpty ? nil : usages.reduce(TokenUsage(), +)
     let end = RequestEnd(
       client: client.number, uid: client.uid, processID: client.processID, command: command,
       idSpelling: record.idSpelling, tag: record.tag ?? command, model: record.model,

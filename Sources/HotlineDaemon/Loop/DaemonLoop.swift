@@ -24,6 +24,8 @@ final class DaemonLoop {
     /// An event that came while actions were performed; its bytes were the reader's.
     case message(ConnectionNumber, [UInt8], isBinary: Bool)
     case handedOver(RequestNumber, on: ConnectionNumber)
+    /// A message about a running response could not be sent; its client knows.
+    case controlWithdrawn(ControlMessage, for: RequestNumber)
     case pong(ConnectionNumber, pingID: UInt64)
     case rateLimits([RateLimit], of: UpstreamIndex)
     case closed(ConnectionNumber, ConnectionFailure)
@@ -228,6 +230,8 @@ final class DaemonLoop {
       }
     case .handedOver(let request, let connection):
       broker.requestHandedOver(request, on: connection)
+    case .controlWithdrawn(let message, let request):
+      perform(broker.controlWithdrawn(message, for: request, at: now))
     case .opened, .pong, .closed:
       handleConnection(input, at: now)
     case .rateLimits(let limits, let upstream):

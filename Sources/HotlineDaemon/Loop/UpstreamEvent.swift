@@ -48,6 +48,8 @@ enum UpstreamEvent {
     var facts = EventFacts(kind, isResponseEvent: envelope.isResponseEvent)
     facts.lane = envelope.lane(in: message)
     facts.responseID = envelope.responseID?.decoded(in: message)
+    facts.controlAnswer = envelope.controlAnswer
+    facts.isSuperseded = envelope.isSteered
     if case .terminal = kind { facts.usage = envelope.usage.map { ByteString(message[$0]) } }
     if kind == .error {
       facts.errorCode = envelope.failure.code?.decoded(in: message)
@@ -121,7 +123,7 @@ extension UpstreamEnvelope {
 
   /// A `response.*` progress event that names no response.
   var isPlainProgress: Bool {
-    guard isResponseEvent, responseID == nil else { return false }
+    guard isResponseEvent, responseID == nil, controlAnswer == nil else { return false }
     switch kind {
     case .text, .progress: return true
     case .terminal, .error, .notice: return false

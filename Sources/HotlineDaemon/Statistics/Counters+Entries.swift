@@ -38,6 +38,7 @@ extension Counters {
       Entry("requests_resent", "Requests sent a second time.", requestsResent),
       Entry("requests_queued", "Requests told that they wait.", requestsQueued),
       Entry("controls_forwarded", "Control messages sent to servers.", controlsForwarded),
+      Entry("cancels_asked", "Responses that servers were asked to end.", cancelsAsked),
       Entry(
         "affinity_hits", "Requests sent on the connection of their conversation or cache key.",
         affinityHits),

@@ -18,7 +18,7 @@ struct RequestEnd {
   var upstream: String
   var error: HotlineError.Code?
   var completion: Completion
-  /// Nil where the server did not say.
+  /// Of all its responses; nil where the server did not say.
   var usage: TokenUsage?
   /// In US dollars; nil where the price of a part of it is not known.
   var cost: Double?

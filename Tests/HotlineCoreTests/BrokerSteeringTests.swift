@@ -1,0 +1,282 @@
+import Testing
+
+@testable import HotlineCore
+
+@Suite struct BrokerSteeringTests {
+  private static func steered(
+    _ messages: ControlMessage..., accepted: Int = 0,
+    _ upstream: (inout UpstreamLimits) -> Void = { _ in }
+  ) -> BrokerFixture {
+    var fixture = BrokerFixture.single(upstream)
+    fixture.run("a", response: "r1", as: 1)
+    for message in messages { fixture.control("a", message) }
+    for _ in 0..<accepted { fixture.event(.answer(.accepted, about: "r1")) }
+    return fixture
+  }
+
+  private static func last(
+    _ outcome: Outcome = .completed, response: ByteString, usage: ByteString? = nil,
+    earlier: [ByteString] = [], total: Int = 0, events: Int
+  ) -> Action {
+    var completion = done(
+      outcome, on: 1, reused: true, response: response, usage: usage, firstEvent: 0, total: total,
+      events: events)
+    completion.earlierUsages = earlier
+    return .finish(1, nil, completion)
+  }
+
+  // MARK: Successors
+
+  @Test func theResponseThatFollowsIsOfTheSameRequest() {
+    var fixture = Self.steered(.steer)
+    #expect(fixture.event(.answer(.accepted, about: "r1")) == [.deliver(1)])
+    #expect(fixture.event(.superseded("r1", usage: "{1}")) == [.deliver(1)])
+    #expect(fixture.event(.created("r2")) == [.deliver(1)])
+    #expect(fixture.progress(isText: false) == .deliver(1))
+    #expect(
+      fixture.event(.ended(.completed, "r2", usage: "{2}")) == [
+        .deliver(1),
+        Self.last(response: "r2", usage: "{2}", earlier: ["{1}"], events: 6),
+      ])
+    // The lane is as good as before.
+    fixture.run("b", response: "r3", as: 2)
+    #expect(fixture.event(.ended()).contains(.deliver(2)))
+  }
+
+  @Test func aResponseThatEndedOfItselfMayBeFollowedToo() {
+    var fixture = Self.steered(.steer, accepted: 1)
+    #expect(fixture.event(.ended(.completed, "r1")) == [.deliver(1)])
+    #expect(fixture.event(.created("r2")) == [.deliver(1)])
+    #expect(
+      fixture.event(.ended(.failed, "r2")) == [
+        .deliver(1), Self.last(.failed, response: "r2", events: 5),
+      ])
+  }
+
+  @Test func aSuccessorMayBeSteeredAsWell() {
+    var fixture = Self.steered(.steer, accepted: 1)
+    fixture.event(.superseded("r1"))
+    fixture.event(.created("r2"))
+    #expect(fixture.control("a") == [.forward(1, on: 1, responseID: "r2")])
+    fixture.event(.answer(.accepted, about: "r2"))
+    #expect(fixture.event(.superseded("r2")) == [.deliver(1)])
+    fixture.event(.created("r3"))
+    #expect(
+      fixture.event(.ended(.completed, "r3")) == [
+        .deliver(1), Self.last(response: "r3", events: 8),
+      ])
+  }
+
+  @Test func oneSuccessorTakesAllThatWasAccepted() {
+    var fixture = Self.steered(.steer, .steer, accepted: 2)
+    fixture.event(.superseded("r1"))
+    fixture.event(.created("r2"))
+    #expect(
+      fixture.event(.ended(.completed, "r2")) == [
+        .deliver(1), Self.last(response: "r2", events: 6),
+      ])
+  }
+
+  @Test func theServersWordThatAnotherFollowsIsEnough() {
+    var fixture = Self.steered(.steer)
+    #expect(fixture.event(.superseded("r1")) == [.deliver(1)])
+    fixture.event(.answer(.failed(wasAccepted: false), about: "r1"))
+    #expect(fixture.event(.created("r2")) == [.deliver(1)])
+    #expect(
+      fixture.event(.ended(.completed, "r2")) == [
+        .deliver(1), Self.last(response: "r2", events: 5),
+      ])
+  }
+
+  @Test func nobodyWaitsForWhatFollowsAResponseThatNobodySteered() {
+    var fixture = BrokerFixture.single()
+    fixture.run("a", response: "r1", as: 1)
+    #expect(
+      fixture.event(.superseded("r1")) == [
+        .deliver(1), Self.last(.incomplete, response: "r1", events: 2),
+      ])
+  }
+
+  // MARK: What settles a message
+
+  @Test(arguments: [
+    (ControlMessage.steer, ControlAnswer.failed(wasAccepted: false)), (.inject, .applied),
+    (.inject, .failed(wasAccepted: false)), (.steer, .pending),
+  ])
+  func anAnswerAfterWhichNothingFollowsEndsTheRequest(
+    message: ControlMessage, answer: ControlAnswer
+  ) {
+    var fixture = Self.steered(message)
+    #expect(fixture.event(.ended(.completed, "r1", usage: "{}")) == [.deliver(1)])
+    #expect(
+      fixture.event(.answer(answer, about: "r1")) == [
+        .deliver(1), Self.last(response: "r1", usage: "{}", events: 3),
+      ])
+  }
+
+  @Test(arguments: [ControlAnswer.failed(wasAccepted: true), .pending])
+  func whatWasAcceptedMayComeToNothing(answer: ControlAnswer) {
+    var fixture = Self.steered(.steer, accepted: 1)
+    #expect(fixture.event(.ended(.completed, "r1")) == [.deliver(1)])
+    #expect(
+      fixture.event(.answer(answer, about: "r1")) == [
+        .deliver(1), Self.last(response: "r1", events: 4),
+      ])
+  }
+
+  @Test func otherWordsAboutAMessageSettleNothing() {
+    var fixture = Self.steered(.steer)
+    fixture.event(.ended(.completed, "r1"))
+    #expect(fixture.event(.answer(.other, about: "r1")) == [.deliver(1)])
+    #expect(fixture.control("a") == [.forward(1, on: 1, responseID: "r1")])
+  }
+
+  @Test func whatIsAnsweredBeforeTheEndDelaysNothing() {
+    var fixture = Self.steered(.steer, .inject)
+    fixture.event(.answer(.failed(wasAccepted: false), about: "r1"))
+    fixture.event(.answer(.applied, about: "r1"))
+    #expect(
+      fixture.event(.ended(.completed, "r1")) == [
+        .deliver(1), Self.last(response: "r1", events: 4),
+      ])
+  }
+
+  @Test func whatWasNotSentIsNotWaitedFor() {
+    var fixture = Self.steered(.steer)
+    #expect(fixture.withdraw(.steer, of: 1) == [])
+    #expect(
+      fixture.event(.ended(.completed, "r1")) == [
+        .deliver(1), Self.last(response: "r1", events: 2),
+      ])
+    #expect(fixture.withdraw(.steer, of: 1) == [])
+  }
+
+  @Test func whatWasNotSentAfterTheEndEndsTheRequest() {
+    var fixture = Self.steered(.steer)
+    fixture.event(.ended(.completed, "r1"))
+    #expect(fixture.withdraw(.steer, of: 1) == [Self.last(response: "r1", events: 2)])
+  }
+
+  @Test func anAnswerAboutAnotherResponseReachesNobody() {
+    var fixture = Self.steered(.steer)
+    #expect(fixture.event(.answer(.accepted, about: "r0")) == [])
+    #expect(fixture.broker.counters.idleEventsIgnored == 1)
+    // One about an earlier response of the same request is its client's.
+    fixture.event(.answer(.accepted, about: "r1"))
+    fixture.event(.superseded("r1"))
+    fixture.event(.created("r2"))
+    #expect(fixture.event(.answer(.failed(wasAccepted: false), about: "r1")) == [.deliver(1)])
+  }
+
+  @Test func anAnswerBeforeTheResponseReachesNobody() {
+    var fixture = BrokerFixture.single()
+    fixture.ask("a")
+    fixture.handedOver(1)
+    #expect(fixture.event(.answer(.accepted)) == [])
+    #expect(fixture.event(.created("r1")) == [.deliver(1)])
+  }
+
+  // MARK: What does not come
+
+  @Test func whatDoesNotComeInTimeIsNotWaitedFor() {
+    var fixture = Self.steered(.steer, accepted: 1) { $0.steerTimeout = .seconds(5) }
+    fixture.event(.ended(.completed, "r1", usage: "{}"))
+    #expect(fixture.deadline(at: 4_999) == [])
+    #expect(
+      fixture.deadline(at: 5_000) == [
+        Self.last(response: "r1", usage: "{}", total: 5_000, events: 3),
+        .closeConnection(1, .steered), .dial(2, 0),
+      ])
+  }
+
+  @Test func anEventThatNamesNoResponseBetweenTwoIsAViolation() {
+    var fixture = Self.steered(.steer, accepted: 1)
+    fixture.event(.ended(.completed, "r1"))
+    #expect(fixture.progress(isText: true) == .unusual)
+    let error = failure(.upstreamProtocol, origin: .upstream, sent: .yes, retryable: true)
+    let actions = fixture.event(.text)
+    #expect(
+      actions.first
+        == .finish(
+          1, error, done(.error, on: 1, reused: true, response: "r1", firstEvent: 0, events: 3)))
+    #expect(actions.contains(.closeConnection(1, .unexpectedEvent)))
+  }
+
+  @Test func aLossBetweenTwoResponsesIsTheRequests() {
+    var fixture = Self.steered(.steer, accepted: 1)
+    fixture.event(.ended(.completed, "r1", usage: "{}"))
+    let error = failure(.connectionLost, origin: .upstream, sent: .yes, retryable: true)
+    #expect(
+      fixture.closed(1, ConnectionFailure(.lost, "gone")).first
+        == .finish(
+          1, error,
+          done(
+            .error, on: 1, reused: true, response: "r1", usage: "{}", firstEvent: 0, events: 3)))
+  }
+
+  @Test func aCancelBetweenTwoResponsesEndsTheRequest() {
+    var fixture = Self.steered(.steer, accepted: 1) { $0.cancel = .drain }
+    fixture.event(.ended(.completed, "r1"))
+    #expect(fixture.cancel("a").count == 1)
+    #expect(fixture.event(.created("r2")) == [])
+    #expect(fixture.ask("b") == [.accept(2, madeID: nil)])
+    #expect(fixture.event(.ended(.completed, "r2")) == [.send(2, on: 1, lane: nil)])
+  }
+
+  @Test func whatIsUnansweredOfACancelledResponseKeepsItsLane() {
+    var fixture = Self.steered(.steer) { $0.cancel = .drain }
+    fixture.cancel("a")
+    fixture.ask("b")
+    #expect(fixture.event(.ended(.completed, "r1")) == [])
+    #expect(
+      fixture.event(.answer(.failed(wasAccepted: false), about: "r1"))
+        == [.send(2, on: 1, lane: nil)])
+  }
+
+  // MARK: Interrupts
+
+  @Test func anInterruptedResponseRetiresItsConnectionWhenItEnds() {
+    var fixture = Self.steered(.interrupt)
+    #expect(fixture.event(.text) == [.deliver(1)])
+    #expect(
+      fixture.event(.ended(.incomplete, "r1")) == [
+        .deliver(1),
+        .finish(
+          1, nil,
+          done(
+            .incomplete, on: 1, reused: true, response: "r1", firstEvent: 0, firstText: 0,
+            events: 3)),
+        .closeConnection(1, .steered), .dial(2, 0),
+      ])
+  }
+
+  @Test func anInterruptedResponseMayGoOnUnderAnotherId() {
+    var fixture = Self.steered(.interrupt)
+    #expect(fixture.event(.created("r2")) == [.deliver(1)])
+    #expect(fixture.control("a", .interrupt) == [.forward(1, on: 1, responseID: "r2")])
+    #expect(fixture.event(.ended(.completed, "r2")).contains(.closeConnection(1, .steered)))
+  }
+
+  // MARK: Lanes
+
+  @Test func anAnswerWithoutALaneFindsItsLaneByItsResponse() {
+    var fixture = BrokerFixture.running(3, of: 3)
+    fixture.control("q2")
+    #expect(fixture.event(.answer(.failed(wasAccepted: false), about: "r2")) == [.deliver(2)])
+    #expect(fixture.event(.answer(.accepted, about: "r9")) == [])
+    #expect(fixture.event(.answer(.accepted)) == [])
+    #expect(fixture.event(.answer(.accepted, about: "r2").of(.lane(1))) == [.deliver(2)])
+    #expect(fixture.event(.answer(.accepted, about: "r2").of(.lane(0))) == [])
+  }
+
+  @Test func aSuccessorOnALaneLeavesTheOthersAlone() {
+    var fixture = BrokerFixture.running(2, of: 2)
+    fixture.control("q2")
+    fixture.event(.answer(.accepted, about: "r2").of(.lane(1)))
+    #expect(fixture.event(.superseded("r2").of(.lane(1))) == [.deliver(2)])
+    #expect(fixture.event(.text.of(.lane(0))) == [.deliver(1)])
+    #expect(fixture.event(.created("r9").of(.lane(1))) == [.deliver(2)])
+    #expect(fixture.event(.ended(.completed, "r9").of(.lane(1))).first == .deliver(2))
+    #expect(fixture.ask("c").last == .send(3, on: 1, lane: 1))
+  }
+}
