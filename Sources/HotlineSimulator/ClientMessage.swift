@@ -51,6 +51,8 @@ struct ResponseParameters: Decodable {
   var model: String?
   var store: Bool?
   var generates = true
+  /// There is a member `generate`.
+  var namesGenerate = false
   var previousResponseID: String?
   /// The last user message's text, or the last tool's output.
   var text = ""
@@ -66,6 +68,7 @@ struct ResponseParameters: Decodable {
     let container = try decoder.container(keyedBy: MemberName.self)
     model = try container.decodeIfPresent(String.self, forKey: "model")
     store = try container.decodeIfPresent(Bool.self, forKey: "store")
+    namesGenerate = container.contains("generate")
     generates = try container.decodeIfPresent(Bool.self, forKey: "generate") ?? true
     previousResponseID = try container.decodeIfPresent(
       String.self, forKey: "previous_response_id")

@@ -78,7 +78,9 @@ extension ConnectionHandler {
           status: 409, code: "response_in_progress",
           message: "A response is in progress on this connection."))
     }
-    if let error = envelopeError(message) ?? continuationError(message) { return answer(error) }
+    if let error = envelopeError(message) ?? generateError(message) ?? continuationError(message) {
+      return answer(error)
+    }
     let parameters = message.response ?? message.flat
     if let error = parameters.toolError { return answer(error) }
     do {
@@ -86,6 +88,15 @@ extension ConnectionHandler {
     } catch {
       answer(ErrorEvent(code: "invalid_fault", message: "\(error)", parameter: "input"))
     }
+  }
+
+  /// The Realtime API has no such member, and not every other server has it.
+  private func generateError(_ message: ClientMessage) -> ErrorEvent? {
+    guard (message.response ?? message.flat).namesGenerate,
+      !state.behaviour.knowsGenerate || state.behaviour.isRealtime
+    else { return nil }
+    return ErrorEvent(
+      code: "unknown_parameter", message: "Unknown parameter: 'generate'.", parameter: "generate")
   }
 
   /// What is wrong with the message's shape.

@@ -22,6 +22,8 @@ package struct SimulatorBehaviour: Sendable {
   /// The Realtime API: a greeting, one terminal event for every ending, no `store`.
   package var isRealtime = false
   package var envelope = Envelope.nested
+  /// `generate` is taken, as OpenAI documents it; else it is an unknown parameter.
+  package var knowsGenerate = true
   /// `stream_id` names a lane, and lanes run side by side; else it is refused.
   package var hasLanes = false
   /// `session.created` is sent when a connection opens.
@@ -77,6 +79,7 @@ extension SimulatorBehaviour {
     case "subprotocol": subprotocol = value == "none" ? nil : value
     case "realtime": isRealtime = try Self.boolean(name, value)
     case "envelope": envelope = try Self.envelope(value)
+    case "no-generate": knowsGenerate = try !Self.boolean(name, value)
     case "lanes": hasLanes = try Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)
     case "idle-close": idleClose = try Self.seconds(name, value)

@@ -43,6 +43,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   var errorAfterOpen: String?
   @Option(help: "Closes with this code right after the upgrade.") var closeAfterOpen: String?
   @Flag(help: "Answers no ping.") var noPong = false
+  @Flag(help: "Refuses the member generate, as servers do that do not know it.")
+  var noGenerate = false
   @Flag(help: "Repeats a refused key in the answer, as some servers do.") var echoKey = false
   @Option(help: "Agrees to compress: on, or parameters such as 'server_max_window_bits=10'.")
   var compression: String?
@@ -99,6 +101,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "close-after-open": closeAfterOpen, "compression": compression,
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
+      "no-generate": "\(noGenerate)",
       "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {

@@ -102,6 +102,17 @@ import Testing
     }
   }
 
+  @Test func aServerThatKnowsNoWarmUpsSaysWhichMember() async throws {
+    try await withSimulator(["no-generate": "true"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("Hi", #","generate":false"#)
+      let refusal = socket.text()
+      #expect(code(of: refusal) == "unknown_parameter")
+      #expect(refusal.contains(#""param":"generate""#))
+      #expect(refusal.contains("Unknown parameter: 'generate'."))
+    }
+  }
+
   @Test func onlyTheLatestResponseOfTheConnectionCanBeContinued() async throws {
     try await withSimulator { simulator in
       let socket = try PlainWebSocket(port: simulator.port)
