@@ -11,6 +11,12 @@ package enum Action: Hashable, Sendable {
   ///
   /// `lane`: whose name the message is to carry; nil where the connection carries one response.
   case send(RequestNumber, on: ConnectionNumber, lane: Int?)
+  /// Writes the upstream's warm-up to a connection; `lane` as in `.send`.
+  case warmUp(RequestNumber, on: ConnectionNumber, lane: Int?)
+  /// Accounts for the warm-up of a connection by the `usage` that its server told.
+  case accountForWarmUp(on: ConnectionNumber, usage: ByteString?)
+  /// Says once that an upstream gets no more warm-ups until a reload.
+  case giveUpWarmUps(UpstreamIndex, WarmUps.Reason)
   /// Writes the control message at hand to the connection of its request. The response that it
   /// names says which lane it is for.
   case forward(RequestNumber, on: ConnectionNumber, responseID: ByteString)

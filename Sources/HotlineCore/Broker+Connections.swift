@@ -1,12 +1,16 @@
 extension Broker {
   /// A dial has led to an open WebSocket.
+  ///
+  /// - Parameter mayWarmUp: a warm-up may be paid for, if its upstream is to have any.
   package mutating func connectionOpened(
-    _ number: ConnectionNumber, of upstream: UpstreamIndex, at now: MonotonicInstant
+    _ number: ConnectionNumber, of upstream: UpstreamIndex, mayWarmUp: Bool = true,
+    at now: MonotonicInstant
   ) -> [Action] {
     let index = upstream.rawValue
     guard upstreams[index].pool.connections[number]?.state == .dialing else { return [] }
     counters.connectionsOpened += 1
     upstreams[index].pool.dialSucceeded(number, at: now)
+    if mayWarmUp { upstreams[index].opened = number }
     return conclude([], at: now)
   }
 
@@ -28,7 +32,10 @@ extension Broker {
       actions += lose(number, of: index, failure, at: now)
       actions += orphan(of: number, index, at: now)
       upstreams[index].pool.forget(number)
-      if !connection.isSettled(at: now), upstreams[index].pool.dialFailed(failure, at: now) {
+      // The warm-up may be to blame, and nobody asked for that.
+      if !connection.isSettled(at: now), !connection.hasUnendedWarmUp,
+        upstreams[index].pool.dialFailed(failure, at: now)
+      {
         counters.circuitsOpened += 1
       }
     case .closing:
@@ -139,7 +146,7 @@ extension Broker {
     case nil:
       break
     }
-    var actions: [Action] = []
+    var actions = warmUpDue(number, of: index, at: now)
     for lane in connection.lanes.indices {
       guard case .abandoned(_, let giveUpAt) = connection.lanes[lane].state, now >= giveUpAt else {
         continue
@@ -160,6 +167,7 @@ extension Broker {
     guard let connection = upstreams[index].pool.connections[number] else { return [] }
     // No request may come back to this connection.
     upstreams[index].pool.connections[number]?.state = .closing
+    let noticed = warmUpLost(with: connection, of: index)
     // What nobody wants any more may be to blame too.
     let all = connection.lanes.compactMap(\.occupant)
     // A server that breaks the protocol is alive.
@@ -184,7 +192,7 @@ extension Broker {
         failure, sent: max(running.sent, request.sentBefore), isRetryable: !isFinal)
       return end(running.request, .error, with: error, lane: .lost, at: now)
     }
-    return actions + suspectOthers(of: index, at: now)
+    return actions + noticed + suspectOthers(of: index, at: now)
   }
 
   /// What came back from a lost connection waits for one whose server is heard: those that could
@@ -313,14 +321,19 @@ extension ConnectionFailure {
 }
 
 extension UpstreamConnection {
-  /// A request that nobody wants any more was handed over here nevertheless.
+  /// A request that nobody wants any more was handed over here nevertheless, or a warm-up was.
   fileprivate mutating func abandonedHandedOver(_ request: RequestNumber) {
     for lane in lanes.indices {
-      guard case .abandoned(var running, let giveUpAt) = lanes[lane].state,
-        running.request == request
-      else { continue }
-      running.isHandedOver = true
-      lanes[lane].state = .abandoned(running, giveUpAt: giveUpAt)
+      switch lanes[lane].state {
+      case .abandoned(var running, let giveUpAt) where running.request == request:
+        running.isHandedOver = true
+        lanes[lane].state = .abandoned(running, giveUpAt: giveUpAt)
+      case .warming(var running, let giveUpAt) where running.request == request:
+        running.isHandedOver = true
+        lanes[lane].state = .warming(running, giveUpAt: giveUpAt)
+      case .idle, .busy, .warming, .abandoned, .spent:
+        continue
+      }
     }
   }
 }

@@ -108,6 +108,7 @@ extension Broker {
     upstreams[index].pool.connections[number]?.lanes[lane]
       .freed(by: running.responseID, isSpent: isSpent)
     upstreams[index].pool.connections[number]?.served(limits, at: now)
+    upstreams[index].pool.warmUps.requestServed()
   }
 
   /// Closes a connection on which nothing wanted runs, and finds other ways for what waits for it.

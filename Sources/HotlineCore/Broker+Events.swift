@@ -96,13 +96,15 @@ extension Broker {
     case .abandoned(let running, let giveUpAt) where running.isHandedOver:
       return abandonedEvent(
         event, running, until: giveUpAt, on: connection, lane, index, at: now)
+    case .warming(let running, let giveUpAt) where running.isHandedOver:
+      return warmUpEvent(event, running, until: giveUpAt, on: connection, lane, index, at: now)
     case .busy(let running) where running.isHandedOver:
       return busyEvent(
         event, running, on: connection, lane, index, unreadBytes: unreadBytes, at: now)
     case .spent:
       counters.abandonedEvents += 1
       return []
-    case .idle, .abandoned, .busy:
+    case .idle, .warming, .abandoned, .busy:
       return strayEvent(event, on: connection, index, at: now)
     }
   }
@@ -131,7 +133,7 @@ extension Broker {
   }
 
   /// The server said something that it must not: nothing on its connection can be trusted.
-  private mutating func violation(
+  mutating func violation(
     _ failure: ConnectionFailure, _ event: EventFacts, on connection: UpstreamConnection,
     _ index: Int, at now: MonotonicInstant
   ) -> [Action] {
@@ -145,7 +147,7 @@ extension Broker {
 
   /// An opening that is followed by a complaint at once is a failed dial, or else a server that
   /// complains to everybody would be dialled in a loop.
-  private mutating func countFailure(
+  mutating func countFailure(
     _ event: EventFacts, of connection: UpstreamConnection, _ index: Int, at now: MonotonicInstant
   ) {
     guard !connection.isSettled(at: now) || event.isHopeless else { return }
@@ -237,7 +239,7 @@ extension Broker {
   /// - Returns: a complaint if the event cannot be of this request. Without lane names, only the
   ///   response's id tells a late event of an earlier response from one of this request; so on a
   ///   server whose responses begin with their id, one that begins without is not believed.
-  private func note(
+  func note(
     _ event: EventFacts, _ running: inout Lane.Running, _ lane: Lane, at now: MonotonicInstant
   ) -> String? {
     #if HOTLINE_PLANTED_FAULTS
@@ -420,7 +422,7 @@ extension UpstreamConnection {
   }
 
   /// The server does not know the lane's name: it was the first that it was told.
-  fileprivate func isRefusedLane(_ event: EventFacts) -> Bool {
+  func isRefusedLane(_ event: EventFacts) -> Bool {
     namesLanes && laneEcho == .unknown && event.isAboutTheLane
   }
 
@@ -451,7 +453,7 @@ extension Lane {
   fileprivate mutating func noted(_ noted: Running, _ event: EventFacts) {
     let before: Running
     switch state {
-    case .idle, .spent:
+    case .idle, .warming, .spent:
       return
     case .busy(let running):
       before = running
@@ -477,7 +479,7 @@ extension Lane {
 
 extension EventFacts {
   /// Why an error that ends more than its request takes the connection out of use.
-  fileprivate var reasonToRetire: CloseReason {
+  var reasonToRetire: CloseReason {
     isForTheConnectionsSake ? .refusedByServer : .errorInResponse
   }
 }
@@ -486,7 +488,7 @@ extension Lane {
   /// What runs on it, wanted or not.
   var occupant: Running? {
     switch state {
-    case .busy(let running), .abandoned(let running, _): running
+    case .busy(let running), .warming(let running, _), .abandoned(let running, _): running
     case .idle, .spent: nil
     }
   }

@@ -42,7 +42,7 @@ extension Broker {
     else { return [] }
     let steering = connection.lanes[lane].steering
     switch connection.lanes[lane].state {
-    case .idle, .spent:
+    case .idle, .warming, .spent:
       return []
     case .abandoned(let running, _):
       guard !steering.isUnsettled else { return [] }
@@ -128,7 +128,7 @@ extension Lane {
     case .abandoned(var running, let until):
       running.isBetweenResponses = true
       state = .abandoned(running, giveUpAt: until)
-    case .idle, .spent:
+    case .idle, .warming, .spent:
       break
     }
   }

@@ -60,6 +60,8 @@ package struct Broker: Sendable {
     var patient: [RequestNumber] = []
     /// When a connection was lost last from which something came back.
     var lostAt: MonotonicInstant?
+    /// A connection that has opened just now, to be warmed up if nobody waits for it.
+    var opened: ConnectionNumber?
     var rateLimits = RateLimits()
     /// Something that came here could go elsewhere.
     var hasAlternatives = false
@@ -348,6 +350,7 @@ package struct Broker: Sendable {
     var actions = failOver(index, at: now) + failHopeless(index, at: now)
     actions += placeReleased(index, at: now)
     actions += dispatch(index, at: now)
+    actions += warmUpOpened(index, at: now)
     let waiting = waitingForConnections(index, at: now)
     let balance = upstreams[index].pool.balance(
       waiting: waiting, next: &nextConnection, at: now)

@@ -22,6 +22,8 @@ struct ConnectionTable: Sendable {
     private(set) var phase: Phase
     /// Nothing runs on it.
     private(set) var isIdle = false
+    /// Nothing runs on it but a warm-up.
+    private(set) var isWarming = false
     private(set) var isUnwanted = false
     private(set) var isProven = false
     private(set) var isPreferred = false
@@ -45,6 +47,7 @@ struct ConnectionTable: Sendable {
       }
       guard connection.isOpen else { return }
       isIdle = connection.isIdle
+      isWarming = connection.isWarming
       isUnwanted = connection.isUnwanted
       isProven = connection.isProven
       isPreferred = !connection.pinned.isEmpty
@@ -66,6 +69,11 @@ struct ConnectionTable: Sendable {
     /// It could take a request at once and will be here for a while.
     func isSpare(at now: MonotonicInstant) -> Bool {
       isFresh(at: now) && !isPreferred && freeLane != nil
+    }
+
+    /// It will be spare when its warm-up has ended.
+    func willBeSpare(at now: MonotonicInstant) -> Bool {
+      isWarming && isFresh(at: now) && !isPreferred && freeLane == nil
     }
 
     /// Another is to take over from it.

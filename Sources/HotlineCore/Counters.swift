@@ -36,6 +36,9 @@ package struct Counters: Hashable, Sendable {
   package var connectionsLost: UInt64 = 0
   package var connectionsClosed: [CloseReason: UInt64] = [:]
   package var pingsSent: UInt64 = 0
+  package var warmUpsSent: UInt64 = 0
+  /// Those that did not end as they should: refused, failed, overdue, lost.
+  package var warmUpsFailed: UInt64 = 0
 
   package init() {}
 }

@@ -28,6 +28,10 @@ package struct EventFacts: Hashable, Sendable {
   /// The response that it names, if it does.
   package var responseID: ByteString?
   package var errorCode: ByteString?
+  /// The error's `type`: some servers leave the code null.
+  package var errorType: ByteString?
+  /// What would have been its status in HTTP.
+  package var errorStatus: Int?
   /// The member of the request that an error is about.
   package var errorParam: ByteString?
   /// Code and message of an error, sanitised, for messages and logs.
@@ -65,6 +69,16 @@ extension EventFacts {
 
   /// The server will answer every connection that way.
   var isHopeless: Bool { kind == .error && errorCode == "beta_api_shape_disabled" }
+
+  /// The server has too much to do, or is ill: the same may be taken later.
+  var isPassing: Bool {
+    if let errorStatus, errorStatus == 429 || errorStatus >= 500 { return true }
+    let passing: [ByteString] = [
+      "rate_limit_exceeded", "insufficient_quota", "server_error", "internal_error",
+      "server_is_overloaded", "slow_down",
+    ]
+    return [errorCode, errorType].contains { $0.map(passing.contains) ?? false }
+  }
 
   var asFailure: ConnectionFailure {
     ConnectionFailure(

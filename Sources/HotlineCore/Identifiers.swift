@@ -48,7 +48,7 @@ package struct ClientNumber: Hashable, Comparable, Sendable {
   package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 }
 
-/// An accepted request, numbered from 1 through the daemon's life, never reused.
+/// An accepted request, or a warm-up, numbered from 1 through the daemon's life, never reused.
 package struct RequestNumber: Hashable, Comparable, Sendable {
   package let rawValue: UInt64
   package init(_ rawValue: UInt64) { self.rawValue = rawValue }

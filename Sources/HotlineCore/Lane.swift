@@ -27,6 +27,10 @@ struct Lane: Sendable {
     /// Next: `.idle` on the terminal event, `.abandoned` when nobody wants it any more, `.spent`
     /// when it ends in a way after which more of it may come.
     case busy(Running)
+    /// The server prepares what all requests share, on the daemon's own behalf: its events reach
+    /// nobody. Next: `.idle` on the terminal event, `.spent` where more of it may come, or at
+    /// `giveUpAt`.
+    case warming(Running, giveUpAt: MonotonicInstant)
     /// Read to its terminal event, which frees the lane. Next: `.idle`, or `.spent` at `giveUpAt`.
     case abandoned(Running, giveUpAt: MonotonicInstant)
     /// Terminal: nothing runs here again, what comes reaches nobody, and its connection is closed
@@ -60,21 +64,28 @@ struct Lane: Sendable {
   var isQuiet: Bool {
     switch state {
     case .idle, .spent: true
-    case .busy, .abandoned: false
+    case .busy, .warming, .abandoned: false
     }
   }
 
   var isIdle: Bool {
     switch state {
     case .idle: true
-    case .busy, .abandoned, .spent: false
+    case .busy, .warming, .abandoned, .spent: false
     }
   }
 
   var isSpent: Bool {
     switch state {
     case .spent: true
-    case .idle, .busy, .abandoned: false
+    case .idle, .busy, .warming, .abandoned: false
+    }
+  }
+
+  var isWarming: Bool {
+    switch state {
+    case .warming: true
+    case .idle, .busy, .abandoned, .spent: false
     }
   }
 
@@ -105,7 +116,7 @@ struct Lane: Sendable {
   var running: Running? {
     switch state {
     case .busy(let running): running
-    case .idle, .abandoned, .spent: nil
+    case .idle, .warming, .abandoned, .spent: nil
     }
   }
 }

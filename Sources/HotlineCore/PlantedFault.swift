@@ -162,6 +162,18 @@
     case countsNotWhatWaitsElsewhere
     case failsWhoCouldGoElsewhere
 
+    // Warm-ups.
+    case neverWarmsUp
+    case warmsUpThoughSomebodyWaits
+    case warmsUpWhatIsHeld
+    case givesAwayALaneThatWarmsUp
+    case countsNoWarmUpAsSpare
+    case deliversAWarmUp
+    case warmsUpAgainAfterARefusal
+    case countsWarmUpLossesForEver
+    case waitsForAWarmUpTooLong
+    case countsAWarmUpAsServed
+
     /// The one that is made in this task.
     @TaskLocal package static var current: PlantedFault?
 

@@ -11,14 +11,18 @@ package struct UpstreamSettings: Hashable, Sendable {
   package var name: String
   package var limits: UpstreamLimits
   package var continuation: Continuation
+  /// A new connection that nobody waits for is warmed up: its server is sent what all requests
+  /// share.
+  package var warmsUp: Bool
 
   package init(
     name: String, limits: UpstreamLimits = UpstreamLimits(),
-    continuation: Continuation = .connection
+    continuation: Continuation = .connection, warmsUp: Bool = false
   ) {
     self.name = name
     self.limits = limits
     self.continuation = continuation
+    self.warmsUp = warmsUp
   }
 }
 

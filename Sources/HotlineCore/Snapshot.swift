@@ -35,6 +35,7 @@ package struct Snapshot: Hashable, Sendable {
     package var waiting: Int
     /// What its server said of them last.
     package var rateLimits: [RateLimit]
+    package var warmUps: WarmUps.Snapshot
     package var connections: [Connection]
 
     /// Connections of a state.
@@ -60,6 +61,7 @@ extension Broker {
           index: upstream.pool.index, state: upstream.pool.shownState,
           lastFailure: upstream.pool.lastFailure, waiting: upstream.waitingCount,
           rateLimits: upstream.rateLimits.known(at: now),
+          warmUps: upstream.pool.warmUps.snapshot(isWanted: upstream.pool.settings.warmsUp),
           connections: upstream.pool.connections.all.map { $0.snapshot(at: now) })
       },
       openRequests: clients.mapValues(\.open.count))

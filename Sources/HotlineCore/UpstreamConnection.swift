@@ -40,6 +40,8 @@ struct UpstreamConnection: Sendable {
   private(set) var lastActiveAt: MonotonicInstant
   /// Responses that ended here.
   private(set) var responsesServed = 0
+  /// A warm-up has ended here.
+  private(set) var isWarmedUp = false
   /// Something came from the server that shows that it means it.
   var isProven = false
   /// A share of the limits taken off, so that connections do not age together.
@@ -123,6 +125,19 @@ struct UpstreamConnection: Sendable {
   /// Nothing runs on it.
   var isIdle: Bool { lanes.allSatisfy(\.isQuiet) }
 
+  /// Nothing runs on it but a warm-up.
+  var isWarming: Bool {
+    lanes.contains(where: \.isWarming) && lanes.allSatisfy { $0.isQuiet || $0.isWarming }
+  }
+
+  /// Its server has been sent a warm-up, which has not ended.
+  var hasUnendedWarmUp: Bool {
+    lanes.contains { lane in
+      guard case .warming(let running, _) = lane.state else { return false }
+      return running.isHandedOver
+    }
+  }
+
   /// Nobody waits for anything here.
   var isUnwanted: Bool {
     pinned.isEmpty
@@ -177,6 +192,13 @@ struct UpstreamConnection: Sendable {
     setIdleAges(limits)
   }
 
+  /// A warm-up has ended here: the server counts its idle time from now, nobody was served.
+  mutating func warmedUp(_ limits: UpstreamLimits, at now: MonotonicInstant) {
+    isWarmedUp = true
+    lastActiveAt = now
+    setIdleAges(limits)
+  }
+
   /// Goes by other limits from now on.
   mutating func apply(_ limits: UpstreamLimits) {
     keepalive?.limits(interval: limits.pingInterval, timeout: limits.pongTimeout)
@@ -208,6 +230,7 @@ struct UpstreamConnection: Sendable {
     if !isProven, let openedAt { next = min(next, openedAt.advanced(by: UpstreamPool.settleTime)) }
     for lane in lanes {
       if case .abandoned(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
+      if case .warming(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
       if let ended = lane.steering.ended, lane.running != nil { next = min(next, ended.giveUpAt) }
     }
     return next

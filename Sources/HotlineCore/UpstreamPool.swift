@@ -31,6 +31,7 @@ struct UpstreamPool: Sendable {
   /// What its server showed last of lanes: an upstream that does not know them is not asked again
   /// until a reload.
   var laneEcho = UpstreamConnection.LaneEcho.unknown
+  var warmUps = WarmUps()
   /// It is no longer configured: it serves what was accepted before, and keeps nothing warm.
   private(set) var isRemoved = false
   /// When running responses were dropped lately.
@@ -81,6 +82,7 @@ struct UpstreamPool: Sendable {
       if PlantedFault.current == .keepsARemovedUpstreamWarm { isRemoved = false }
     #endif
     laneEcho = .unknown
+    warmUps.reloaded()
     let limits = limits
     for number in connections.numbers { connections[number]?.apply(limits) }
     forgetFailures()
@@ -144,6 +146,13 @@ struct UpstreamPool: Sendable {
     connections.briefs.reduce(0) { $1.isSpare(at: now) ? $0 + 1 : $0 }
   }
 
+  private func warmingCount(at now: MonotonicInstant) -> Int {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .countsNoWarmUpAsSpare { return 0 }
+    #endif
+    return connections.briefs.count { $0.willBeSpare(at: now) }
+  }
+
   /// Closes what has nothing to do and is too old, replaced, or one too many.
   private mutating func retireOld(at now: MonotonicInstant) -> [Action] {
     #if HOTLINE_PLANTED_FAULTS
@@ -164,7 +173,9 @@ struct UpstreamPool: Sendable {
         actions.append(close(brief.number, reason))
         continue
       }
-      guard brief.isIdle else { continue }
+      // A warm-up keeps nothing alive.
+      let isOver = brief.isWarming && now >= brief.ages.idleEnd
+      guard brief.isIdle || isOver else { continue }
       let isFresh = brief.isFresh(at: now)
       #if HOTLINE_PLANTED_FAULTS
         if PlantedFault.current == .closesBeforeAnotherTookOver, !isFresh {
@@ -214,7 +225,9 @@ struct UpstreamPool: Sendable {
       return dialingCount == 0 ? 1 : 0
     }
     let demand = (waiting + lanesExpected - 1) / lanesExpected
-    let wanted = connectionsWarm + demand - spareCount(at: now) - dialingCount
+    // What warms up will be spare soon, but takes nothing that waits now.
+    let unspared = max(0, connectionsWarm - warmingCount(at: now))
+    let wanted = unspared + demand - spareCount(at: now) - dialingCount
     guard wanted > 0 else { return 0 }
     // A connection that is to be replaced gives its place to its replacement beforehand.
     let isReplacing = connections.briefs.contains { $0.isReady && $0.isAged(at: now) }
@@ -411,10 +424,10 @@ struct UpstreamPool: Sendable {
       #else
         let isKept = !brief.isUnwanted
       #endif
-      guard brief.isIdle, !isKept else { continue }
+      guard brief.isIdle || brief.isWarming, !isKept else { continue }
       let isFresh = now < brief.ages.rotateAt
       next = min(next, isFresh ? brief.ages.rotateAt : brief.ages.idleEnd)
-      if isFresh, hasSurplus { next = min(next, brief.ages.shrinkAt) }
+      if isFresh, hasSurplus, brief.isIdle { next = min(next, brief.ages.shrinkAt) }
     }
     // A time to dial may have passed with an input that decides nothing, such as a pong.
     if dialsWanted(waiting: waiting, at: now) > 0 {

@@ -260,7 +260,14 @@ extension UpstreamRuntime {
     } catch {
       throw StartError(path: path, explanation: "\(error)")
     }
-    dialect = UpstreamDialect(
+    dialect = UpstreamDialect(configuration, defaults)
+    warmUpModel = configuration.warmUp.flatMap { $0.model?.description ?? defaults.model }
+  }
+}
+
+extension UpstreamDialect {
+  init(_ configuration: UpstreamConfiguration, _ defaults: Configuration.RequestDefaults) {
+    self.init(
       envelope: configuration.envelope == .nested ? .nested : .flat,
       forcesStoreFalse: configuration.storeFalse,
       defaultModel: configuration.takesModel ? defaults.model : nil,

@@ -59,8 +59,19 @@ struct UpstreamList {
       text += "\n"
     }
     text += "presets\n"
-    for preset in Preset.all { text += "  \(preset.name.padded(to: 19))\(preset.url)\n" }
+    for preset in Preset.all {
+      text += "  \(preset.name.padded(to: 19))\(preset.url)\n"
+      text += "  \("".padded(to: 19))\(Self.words(preset.warmUp))\n"
+    }
     return text
+  }
+
+  private static func words(_ support: Preset.WarmUpSupport) -> String {
+    switch support {
+    case .known: "takes warm_up: it documents generate:false"
+    case .unknown: "may take warm_up: it does not say whether it knows generate:false"
+    case .none: "takes no warm_up: its protocol has no generate:false"
+    }
   }
 
   private static func words(_ prices: [String: Price]) -> String? {
@@ -113,6 +124,7 @@ struct UpstreamList {
       line.member("lanes", preset.limits.lanes)
       line.member("continuation", preset.continuation.rawValue)
       line.member("key_variable", preset.keyVariable)
+      line.member("warm_up", preset.warmUp.rawValue)
       line.endObject()
     }
     line.endArray()

@@ -132,9 +132,12 @@ struct BrokerFixture {
 
   @discardableResult
   mutating func opened(
-    _ number: ConnectionNumber, of upstream: UpstreamIndex = 0, at instant: Int? = nil
+    _ number: ConnectionNumber, of upstream: UpstreamIndex = 0, mayWarmUp: Bool = true,
+    at instant: Int? = nil
   ) -> [Action] {
-    step(instant) { broker, now in broker.connectionOpened(number, of: upstream, at: now) }
+    step(instant) { broker, now in
+      broker.connectionOpened(number, of: upstream, mayWarmUp: mayWarmUp, at: now)
+    }
   }
 
   @discardableResult
@@ -286,6 +289,8 @@ struct BrokerFixture {
       #expect(isFirst, "\(number) finished twice")
     case .deliver(let number), .notifyQueued(let number, _, _), .accept(let number, _):
       #expect(!finished.contains(number), "\(action) after the last line")
+    case .warmUp(_, let connection, _):
+      #expect(!closedConnections.contains(connection), "\(action) after the close")
     case .send(let number, let connection, _), .forward(let number, let connection, _):
       #expect(!finished.contains(number), "\(action) after the last line")
       #expect(!closedConnections.contains(connection), "\(action) after the close")
@@ -297,7 +302,7 @@ struct BrokerFixture {
       #expect(isFirst, "\(client) closed twice")
     case .stop:
       hasStopped = true
-    case .refuse, .answer, .dial, .sendPing, .cancelResponse:
+    case .refuse, .answer, .dial, .sendPing, .cancelResponse, .accountForWarmUp, .giveUpWarmUps:
       break
     }
   }
@@ -352,9 +357,9 @@ struct BrokerFixture {
 extension Action {
   fileprivate var isHarmlessAfterStop: Bool {
     switch self {
-    case .refuse, .closeClient, .closeConnection, .forward: true
-    case .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing, .stop,
-      .cancelResponse:
+    case .refuse, .closeClient, .closeConnection, .forward, .accountForWarmUp, .giveUpWarmUps: true
+    case .warmUp, .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing,
+      .stop, .cancelResponse:
       false
     }
   }

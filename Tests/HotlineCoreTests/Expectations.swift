@@ -55,8 +55,9 @@ extension [Action] {
       case .answer(let command, .some(var error)):
         error.detail = ""
         return .answer(command, error)
-      case .answer, .accept, .send, .forward, .deliver, .notifyQueued, .finish, .dial, .sendPing,
-        .closeConnection, .closeClient, .cancelResponse, .stop:
+      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .answer, .accept, .send, .forward, .deliver,
+        .notifyQueued, .finish, .dial, .sendPing, .closeConnection, .closeClient, .cancelResponse,
+        .stop:
         return action
       }
     }
@@ -68,8 +69,8 @@ extension [Action] {
       switch action {
       case .refuse(_, let error): error.detail
       case .finish(_, let error, _), .answer(_, let error): error?.detail
-      case .accept, .send, .forward, .deliver, .notifyQueued, .dial, .sendPing,
-        .closeConnection, .closeClient, .cancelResponse, .stop:
+      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .accept, .send, .forward, .deliver,
+        .notifyQueued, .dial, .sendPing, .closeConnection, .closeClient, .cancelResponse, .stop:
         nil
       }
     }

@@ -13,6 +13,7 @@ import Testing
       case .idle: self = .idle
       case .busy(let running):
         self = running.hasResponse ? .begun : running.isHandedOver ? .handedOver : .sent
+      case .warming: preconditionFailure("lane 0 of a new connection alone warms up")
       case .abandoned(let running, _):
         self =
           running.hasResponse

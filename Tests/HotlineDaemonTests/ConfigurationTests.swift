@@ -3,6 +3,7 @@ import HotlineCore
 import HotlineSystem
 import HotlineTLS
 import HotlineTransport
+import HotlineWire
 import Testing
 
 @testable import HotlineDaemon
@@ -124,6 +125,7 @@ struct World {
       pin_sha256 = ["Ko8tivDrEjiY90yGasP6ZpBU4jwXvHqVvQI0GS3GNdA="]
       tls_min = "1.3"
       compression = "off"
+      warm_up = '{"instructions":"Be brief."}'
       continuation = "anywhere"
       store_false = false
       connections_warm = 2
@@ -183,6 +185,7 @@ struct World {
     #expect(upstream.tlsMin == .tls13)
     #expect(upstream.continuation == .anywhere)
     #expect(upstream.compression == .off)
+    #expect(upstream.warmUp == (try? WarmUpRequest(#"{"instructions":"Be brief."}"#.utf8)))
     #expect(!upstream.storeFalse)
     var upstreamLimits = UpstreamLimits()
     upstreamLimits.connectionsWarm = 2

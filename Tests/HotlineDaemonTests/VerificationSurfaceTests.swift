@@ -15,6 +15,7 @@ import Testing
   private static let otherKeys: Set = [
     "api_key_file", "api_key", "key_header", "key_variable", "headers", "envelope", "rate_limits",
     "failover", "continuation", "store_false", "cancel", "compression",
+    "warm_up",
   ]
 
   @Test func everyKeyOfAnUpstreamIsKnownHere() {

@@ -13,7 +13,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(301, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
     NamedSeed(1, "keepsWhatIsTooMany", "a replacement that came too late gives its place back"),
     NamedSeed(
-      60, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
+      108, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
     NamedSeed(
       123, "remembersOneResponse", "a late event of before the last response reaches nobody"),
     NamedSeed(
@@ -45,7 +45,7 @@ package struct NamedSeed: Sendable {
       106, "wakesForWhatItKeeps",
       "a connection over its age that a limit keeps waiting keeps nobody busy"),
     NamedSeed(
-      115, "failsWhoCouldGoElsewhere",
+      157, "failsWhoCouldGoElsewhere",
       "who is behind one that fails goes to another upstream where it may"),
     NamedSeed(
       26, "countsNotWhatWaitsElsewhere",

@@ -55,7 +55,10 @@ extension Scenario {
   }
 
   /// What a reload makes of the configuration.
-  mutating func reload(_ random: inout Chance, _ third: inout Chance) -> [UpstreamReload] {
+  mutating func reload(
+    _ random: inout Chance, _ third: inout Chance, _ sixth: inout Chance
+  ) -> [UpstreamReload] {
+    reloadWarmUps(&sixth)
     if random.oneIn(2) { reloadLimits(&random) }
     if reloadsAll, third.oneIn(2) { reloadMoreLimits(&third) }
     for index in upstreams.indices {

@@ -35,6 +35,7 @@ struct Scenario {
     var lanes = LaneManners.echoes
     /// After an error for the whole connection it still answers what it has not begun.
     var goesOnAfterRefusal = false
+    var warmUps = WarmUpManners.answers
     var faults = Faults()
   }
 

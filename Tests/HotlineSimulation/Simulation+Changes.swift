@@ -68,13 +68,14 @@ extension Simulation {
   func reload() {
     guard violation == nil, !isStopped else { return }
     let before = scenario.upstreams
-    let reloads = scenario.reload(&second, &third)
+    let reloads = scenario.reload(&second, &third, &sixth)
     let limits = scenario.limits
     while dials.count < reloads.count { addUpstream() }
     for index in memories.indices { memories[index].limit(to: limits.affinityEntriesMax) }
     forgetFailures()
     markOutdated(before, reloads)
     laneless = []
+    warmUps = warmUps.map { _ in TrueWarmUps() }
     rations = rations.map { _ in Rations() }
     endHoldsForReload()
     isReloading = true

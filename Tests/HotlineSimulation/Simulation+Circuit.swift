@@ -206,7 +206,8 @@ extension Simulation {
     let facts = message.facts
     // What is plainly of a running response is none.
     if let owner = message.owner, facts.isResponseEvent, !message.isLate, !message.isMisnamed,
-      requests[owner]?.isOpen == true, connection.lane(of: owner) != nil
+      requests[owner]?.isOpen == true || requests[owner]?.isWarmUp == true,
+      connection.lane(of: owner) != nil
     {
       return
     }
@@ -231,7 +232,8 @@ extension Simulation {
       switch error.code {
       case .upstreamAuth: return failure.status == 401 || failure.status == 403
       case .upstreamRejected: return failure.isHopeless && failure.status != 401
-      default: return !failure.isHopeless
+      // While the server wants to be left alone the circuit opens without another failure.
+      default: return !failure.isHopeless || dials[index].askedAt > 0
       }
     }
   }

@@ -16,6 +16,7 @@ extension Simulation {
     }
     if now < dials[index].notBefore { return complain("dialled before Retry-After") }
     checkProbe(of: index)
+    checkIsNotForAWarmUp(upstream)
     guard open.isEmpty, now - dials[index].lastRequestAt > .seconds(60) else { return }
     dials[index].idleDials.removeAll { now - $0 > .seconds(60) }
     dials[index].idleDials.append(now)
@@ -36,7 +37,8 @@ extension Simulation {
     let wanted = connection.lanes.compactMap(\.current).first { requests[$0]?.isOpen == true }
     switch reason {
     case .idleLimit, .ageLimit, .surplus:
-      if connection.isBusy {
+      // A warm-up keeps nothing alive.
+      if connection.isBusy, !connection.isWarming || reason == .surplus {
         complain("C\(number.rawValue) is closed for \(reason.rawValue) in the middle of a response")
       }
       if reason == .surplus { checkShrinking(connection) } else { checkRotation(connection) }

@@ -25,8 +25,10 @@ extension Simulation {
     // What waits where something is free waits for it to be trusted.
     let demand = spare > 0 ? 0 : (waiting + limits.lanes - 1) / limits.lanes
     let warm = scenario.isRemoved[index] ? 0 : limits.connectionsWarm
+    // What warms up will be spare soon.
+    let warming = own.count { $0.isOpenToCore && $0.isWarming && !$0.hasFreeLane }
     let wanted = min(
-      warm + demand - spare - dialing, limits.connectionsMax - own.count)
+      max(0, warm - warming) + demand - spare - dialing, limits.connectionsMax - own.count)
     if let troubledAt = dial.troubledAt {
       // After a failure one at a time, and not at once.
       let wait: Int64 = waiting > 0 ? .milliseconds(500) : .seconds(8)

@@ -14,7 +14,11 @@ extension Simulation {
       $0.requestHandedOver(request, on: number)
       return []
     }
-    serve(request, on: number, attempt: attempt)
+    if requests[request]?.isWarmUp == true {
+      serveWarmUp(request, on: number)
+    } else {
+      serve(request, on: number, attempt: attempt)
+    }
   }
 
   func arrive(_ message: Message, on number: ConnectionNumber) {
@@ -125,6 +129,7 @@ extension Simulation {
     guard let connection = connections[number], connection.state != .gone else { return }
     if connection.isSilent, !connection.closeIsAsked { return }
     if holdsBack(.connectionEnds(number, failure), on: connection) { return }
+    let isLostWarmingUp = noteWarmUpLoss(with: connection)
     if !connection.closeIsAsked { noteEnding(of: connection, failure) }
     connections[number]?.state = .gone
     connections[number]?.isCut = true
@@ -133,7 +138,7 @@ extension Simulation {
     if !connection.closeIsAsked {
       if connection.isDialing {
         noteDialFailure(of: connection, failure)
-      } else {
+      } else if !isLostWarmingUp {
         noteTrouble(of: connection, failure)
       }
     }
@@ -151,6 +156,9 @@ extension Simulation {
     case .accept(let request, let madeID): accept(request, madeID)
     case .refuse(let client, let error): refuse(client, error)
     case .send(let request, let connection, let lane): send(request, connection, lane)
+    case .warmUp(let request, let connection, let lane): warmUp(request, connection, lane)
+    case .accountForWarmUp(let connection, _): accountForWarmUp(connection)
+    case .giveUpWarmUps(let upstream, let reason): giveUpWarmUps(upstream, reason)
     case .forward(let request, let connection, let response):
       forward(request, connection, response)
     case .cancelResponse(let response, let connection): askToCancel(response, on: connection)
@@ -186,6 +194,10 @@ extension Simulation {
       case .stop: 12
       case .answer(let command, _): 13 + command.rawValue << 8
       case .cancelResponse(_, let connection): 14 + connection.rawValue << 8
+      case .warmUp(let request, let connection, _):
+        17 + request.rawValue << 8 + connection.rawValue << 32
+      case .accountForWarmUp(let connection, _): 15 + connection.rawValue << 8
+      case .giveUpWarmUps(let upstream, _): 16 + UInt64(upstream.rawValue) << 8
       }
     for word in [kind, UInt64(bitPattern: now)] {
       tally.digest = (tally.digest ^ word) &* 0x100_0000_01B3
@@ -207,6 +219,7 @@ extension Simulation {
 
   private func close(_ number: ConnectionNumber, _ reason: CloseReason) {
     checkClose(number, reason)
+    noteWarmUpClosed(number, reason)
     if reason == .abandoned, let connection = connections[number] { noteDrop(of: connection) }
     if reason == .pongTimeout { connections[number]?.lostAt = now }
     connections[number]?.closeIsAsked = true

@@ -22,6 +22,8 @@ extension Simulation {
     else { return }
     guard isPlausible(message, for: current, attempt, on: number) else { return }
     let facts = message.facts
+    let isWarmUp = requests[current]?.isWarmUp == true
+    learnWhatItServes(message, isWarmUp: isWarmUp, on: number)
     if facts.kind != .notice { requests[current]?.attempts[index].isAnswered = true }
     if facts.isResponseEvent {
       requests[current]?.attempts[index].isBegun = true
@@ -33,7 +35,7 @@ extension Simulation {
     switch facts.kind {
     case .terminal(let outcome):
       requests[current]?.terminal = outcome
-      if let request = requests[current], let attempt = request.attempts.last {
+      if !isWarmUp, let request = requests[current], let attempt = request.attempts.last {
         remember(outcome, of: request, attempt)
       }
       learnTerminal(
@@ -43,7 +45,7 @@ extension Simulation {
       requests[current]?.errorIsTold = true
       let isLaneRefused =
         attempt.isNamed && connection.echo == .unknown && facts.errorParam == "stream_id"
-      let isUnwanted = requests[current]?.isOpen == false
+      let isUnwanted = requests[current]?.isOpen == false && !isWarmUp
       let isSecond = requests[current]?.attempts[..<index].contains(where: \.isHandedOver) == true
       requests[current]?.attempts[index].isRefused =
         (facts.saysConnectionIsOver || isLaneRefused) && !attempt.isBegun

@@ -21,7 +21,14 @@ extension Simulation {
       return complain("C\(connection.number.rawValue) is closed before another took over")
     }
     // Servers are well and nobody asks for anything: it could have been replaced in time.
-    if quietTally != nil, warm > 0, others == 0 {
+    let isWarming = present.contains { other in
+      connections[other].map {
+        $0.upstream == connection.upstream && $0.isOpenToCore && $0.isWarming
+      } ?? false
+    }
+    // What was to take over may just have turned out not to end its warm-up.
+    let isGivenUpNow = warmUps[connection.upstream.rawValue].givenUpAt == now
+    if quietTally != nil, warm > 0, others == 0, !isWarming, !isGivenUpNow {
       complain("C\(connection.number.rawValue) is closed for its age, and none is there instead")
     }
   }
@@ -54,14 +61,15 @@ extension Simulation {
       }
       guard !isAwaited else { continue }
       let idle = present.compactMap { connections[$0] }.filter {
-        $0.upstream.rawValue == index && $0.isOpenToCore && !$0.isConfused && !$0.isBusy
+        $0.upstream.rawValue == index && $0.isOpenToCore && !$0.isConfused
+          && (!$0.isBusy || $0.isWarming)
       }
       let old = idle.first { connection in
         now >= connection.openedAt + limits.ageLimit.nanoseconds
           || now >= connection.activeAt + limits.idleLimit.nanoseconds
       }
       if let old { return complain("C\(old.number.rawValue) is idle and kept beyond its age") }
-      let spare = idle.filter { !$0.mayBeRetiring && now < rotateAt($0, limits) }
+      let spare = idle.filter { !$0.isBusy && !$0.mayBeRetiring && now < rotateAt($0, limits) }
       guard spare.count > limits.connectionsWarm else { continue }
       let surplus = spare.first { now >= $0.activeAt + limits.shrinkAfter.nanoseconds }
       if let surplus { return complain("C\(surplus.number.rawValue) is one too many") }
@@ -77,7 +85,9 @@ extension Simulation {
       let living = present.compactMap { connections[$0] }
         .filter { $0.upstream.rawValue == index && $0.isLiving }
       guard !living.contains(where: \.isDialing), living.count <= limits.connectionsMax,
-        !living.contains(where: { $0.mayBeRetiring || $0.isConfused || !$0.isBusy })
+        !living.contains(where: {
+          $0.mayBeRetiring || $0.isConfused || !$0.isBusy || $0.isWarming
+        })
       else { continue }
       let lead = min(.seconds(30), (limits.ageLimit / 10).nanoseconds)
       let aged = living.first { connection in

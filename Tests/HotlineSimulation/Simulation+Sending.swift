@@ -44,7 +44,7 @@ extension Simulation {
     checkHeard(request, connection)
   }
 
-  private func checkLane(_ name: Int?, of connection: SimulatedConnection) {
+  func checkLane(_ name: Int?, of connection: SimulatedConnection) {
     let lane = name ?? 0
     guard connection.lanes.indices.contains(lane) else {
       return complain("lane \(lane) of a connection of \(connection.lanes.count)")

@@ -2,7 +2,7 @@ import HotlineCore
 
 /// What simulated servers, and the network before them, do.
 extension Simulation {
-  private var isPeaceful: Bool { phase != .acting }
+  var isPeaceful: Bool { phase != .acting }
 
   func faults(of upstream: UpstreamIndex) -> Scenario.Faults {
     isPeaceful ? Scenario.Faults() : scenario.servers[upstream.rawValue].faults
@@ -105,6 +105,7 @@ extension Simulation {
     }
     let instant = instant
     feed("C\(number.rawValue) is open") { $0.connectionOpened(number, of: upstream, at: instant) }
+    checkIsWarmedUp(number)
   }
 
   /// Messages that belong to no response.
@@ -184,7 +185,7 @@ extension Simulation {
     connections[number]?.lanes[attempt.lane].busyUntil = script.isEndless ? .max / 2 : isOverAt
   }
 
-  private func plan(_ script: Script, on number: ConnectionNumber) {
+  func plan(_ script: Script, on number: ConnectionNumber) {
     for (instant, message) in script.messages {
       agenda.plan(.messageArrives(number, message), at: instant)
     }
@@ -198,7 +199,7 @@ extension Simulation {
     }
   }
 
-  private func manners(of upstream: UpstreamIndex) -> Scenario.LaneManners {
+  func manners(of upstream: UpstreamIndex) -> Scenario.LaneManners {
     scenario.servers[upstream.rawValue].lanes
   }
 
@@ -271,7 +272,7 @@ extension Simulation {
     }
   }
 
-  private func lossFailure() -> ConnectionFailure {
+  func lossFailure() -> ConnectionFailure {
     switch random.below(5) {
     case 0: closed(1009, "message too big")
     case 1: closed(random.pick([1000, 1001, 1011, 1012]), "going")

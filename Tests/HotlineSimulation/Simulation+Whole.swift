@@ -24,6 +24,7 @@ extension Simulation {
     mayHaveReturned = false
     noteNothingOpen()
     checkFailovers()
+    checkWarmUps()
     if !isStopped { checkHoldsEnd() }
     if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.
@@ -80,7 +81,10 @@ extension Simulation {
 
   /// What waits for the connection that suits it best does not do so for ever.
   private func checkPatience(_ request: TrueRequest) {
-    guard let turnAt = request.turnAt, turnAt + request.patience <= now else { return }
+    // Where it has just come from another upstream the timer comes once more, however impatient.
+    guard let turnAt = request.turnAt, turnAt < now, turnAt + request.patience <= now else {
+      return
+    }
     let settings = scenario.upstreams[request.spec.upstream.rawValue]
     if request.spec.previousResponseID != nil, settings.continuation == .connection { return }
     if isHeld(request.spec.upstream.rawValue) { return }
@@ -135,7 +139,7 @@ extension Simulation {
     checkReloads()
     for (index, settings) in scenario.upstreams.enumerated() {
       let own = present.compactMap { connections[$0] }.filter { $0.upstream.rawValue == index }
-      let idle = own.count { $0.isOpenToCore && !$0.isBusy }
+      let idle = own.count { $0.isOpenToCore && (!$0.isBusy || $0.isWarming) }
       let dialing = own.count(where: \.isDialing)
       if scenario.isRemoved[index] {
         guard idle + dialing > 0 else { continue }

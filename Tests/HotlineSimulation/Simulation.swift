@@ -27,6 +27,8 @@ package final class Simulation {
   var fourth: Chance
   /// What clients say about their responses, and what comes of it.
   var fifth: Chance
+  /// And a sixth, for warm-ups.
+  var sixth: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
@@ -78,6 +80,8 @@ package final class Simulation {
   var memories: [ResponseMemory] = []
   /// By upstream: what its server said of its limits.
   var rations: [Rations] = []
+  /// By upstream: how its warm-ups fared since the latest reload.
+  var warmUps: [TrueWarmUps] = []
   /// Requests that went to another upstream in this step, and where they were.
   var movedInStep: [(request: RequestNumber, from: UpstreamIndex)] = []
   /// By upstream: when unwanted responses were dropped lately.
@@ -138,6 +142,7 @@ package final class Simulation {
     package var resent = 0
     package var failedOver = 0
     package var held = 0
+    package var warmedUp = 0
     package var opened = 0
     package var timerCalls = 0
     package var emptyTimerCalls = 0
@@ -153,15 +158,18 @@ package final class Simulation {
     var third = Chance(seed: seed ^ 0x5555_5555_5555_5555)
     var fourth = Chance(seed: seed ^ 0x3333_3333_3333_3333)
     var fifth = Chance(seed: seed ^ 0x0F0F_0F0F_0F0F_0F0F)
+    var sixth = Chance(seed: seed ^ 0x00FF_00FF_00FF_00FF)
     var scenario = Scenario(from: &random, &second)
     scenario.drawStillMore(&third)
     scenario.drawRationsAndFailover(&fourth)
     scenario.drawSteering(&fifth)
+    scenario.drawWarmUps(&sixth)
     self.random = random
     self.second = second
     self.third = third
     self.fourth = fourth
     self.fifth = fifth
+    self.sixth = sixth
     self.scenario = scenario
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)
@@ -173,6 +181,7 @@ package final class Simulation {
     dials.append(DialHistory())
     memories.append(ResponseMemory())
     rations.append(Rations())
+    warmUps.append(TrueWarmUps())
     drops.append([])
     interactiveInARow.append(0)
   }

@@ -25,6 +25,11 @@ extension Simulation {
     case .closeConnection(let connection, let reason):
       "close C\(connection.rawValue): \(reason.rawValue)"
     case .closeClient(let client): "close client \(client.rawValue)"
+    case .warmUp(let request, let connection, let lane):
+      "warm up C\(connection.rawValue)" + (lane.map { ".\($0)" } ?? "") + " by R\(request.rawValue)"
+    case .accountForWarmUp(let connection, _): "account for the warm-up of C\(connection.rawValue)"
+    case .giveUpWarmUps(let upstream, let reason):
+      "no more warm-ups of \(upstream.rawValue): \(reason)"
     case .answer(let command, let error):
       "answer drain \(command.rawValue)" + (error.map { ": \(describe($0))" } ?? "")
     case .stop: "stop"

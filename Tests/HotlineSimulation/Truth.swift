@@ -80,6 +80,11 @@ struct SimulatedConnection {
   var openedAt: Int64 = 0
   /// When its latest response ended, or it opened.
   var activeAt: Int64 = 0
+  /// What was sent on the daemon's own behalf when it opened, and whether that has ended.
+  var warmUp: RequestNumber?
+  var isWarmedUp = false
+  /// A request may have ended here.
+  var mayHaveServed = false
   /// As many as were configured when it was dialled.
   var lanes: [SimulatedLane]
   var echo = Echo.unknown
@@ -133,6 +138,11 @@ struct SimulatedConnection {
   /// Takes no more than what waits for it, or may take no more.
   var mayBeRetiring: Bool { isMarred || outdatedAt != nil }
 
+  /// Nothing runs on it but its warm-up.
+  var isWarming: Bool {
+    isBusy && lanes.allSatisfy { $0.current == nil || $0.current == warmUp }
+  }
+
   func lane(of request: RequestNumber) -> Int? {
     lanes.firstIndex { $0.current == request }
   }
@@ -158,6 +168,13 @@ struct SimulatedConnection {
 }
 
 extension EventFacts {
+  var endsAResponse: Bool {
+    switch kind {
+    case .terminal, .error: true
+    case .progress, .text, .notice, .unusable: false
+    }
+  }
+
   /// An error that says that the connection, not a request, has come to its end.
   var saysConnectionIsOver: Bool {
     guard kind == .error, let errorCode else { return false }
@@ -221,6 +238,8 @@ struct TrueRequest {
   /// How long it may wait for one of them.
   var patience: Int64 = 0
   var isOpen = true
+  /// The daemon's own: nobody's, and never open.
+  var isWarmUp = false
   var isNoticed = false
   /// When it is to be told that it waits, if it still does.
   var noticeAt: Int64 = .max

@@ -32,7 +32,8 @@ extension ProtocolSchemaTests {
     #"{"type":"hotline.status","request_id":1,"protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""state":"running","upstreams":[{"name":"sim","url":"wss://h/p","proxy":null,"#
       + #""default":true,"state":"ok","last_error":null,"tls":{"handshakes":2,"resumed":1},"#
-      + #""saved_bytes":-5,"waiting":0,"rate_limits":[{"name":"requests","limit":500,"#
+      + #""saved_bytes":-5,"waiting":0,"warm_up":"on","#
+      + #""warm_ups_sent":1,"warm_ups_failed":0,"rate_limits":[{"name":"requests","limit":500,"#
       + #""remaining":null,"used_percent":12.5,"reset_s":3}],"#
       + #""connections_warm":1,"connections_max":8,"#
       + #""connections":[{"number":1,"state":"ready","age_s":5,"idle_s":null,"rtt_ms":1.5,"#
@@ -47,7 +48,8 @@ extension ProtocolSchemaTests {
       + #""requests_refused":0,"requests_hung_up":0,"requests_resent":0,"#
       + #""requests_queued":0,"controls_forwarded":0,"cancels_asked":0,"#
       + #""connections_dialed":1,"dials_failed":0,"#
-      + #""pings_sent":0,"affinity_hits":0,"affinity_misses":0,"#
+      + #""pings_sent":0,"warm_ups_sent":0,"warm_ups_failed":0,"#
+      + #""affinity_hits":0,"affinity_misses":0,"#
       + #""requests_failed_over":0,"rate_limit_holds":0,"circuits_opened":0,"#
       + #""requests_ended":{"completed":1},"errors":{"timeout":0},"events_delivered":3,"#
       + #""idle_events_ignored":0,"abandoned_events":0,"responses_dropped":0,"#

@@ -27,6 +27,7 @@ extension Configuration {
       reader.applyFlags(to: &upstreams[defaultIndex])
     }
     reader.checkEvents(upstreams, limits)
+    reader.checkWarmUps(upstreams, defaults)
     for index in upstreams.indices {
       reader.applyProxyOfEnvironment(to: &upstreams[index])
       reader.addKeyPlaces(to: &upstreams[index], isDefault: index == defaultIndex)

@@ -2,6 +2,7 @@ import HotlineCore
 import HotlineSystem
 import HotlineTLS
 import HotlineTransport
+import HotlineWire
 import Logging
 
 /// What the daemon runs by: the configuration file, the environment and the flags, checked.
@@ -151,6 +152,8 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   /// The configuration does not say what it is reached through.
   var usesProxyOfEnvironment = true
   package var compression = Compression.auto
+  /// What a new connection is sent that nobody waits for.
+  package var warmUp: WarmUpRequest?
   package var limits: UpstreamLimits
   package var keyPolicy: KeyPolicy
 

@@ -87,6 +87,7 @@ extension ConfigurationReader {
       upstream.limits.rateLimits = rateLimits
     }
     checkConnections(upstream.limits, &reader)
+    readWarmUp(&reader, into: &upstream, preset)
     upstream.keyPolicy = keyPolicy(upstream, &reader, wantsKey: preset.wantsKey)
     finish(reader)
     return upstream

@@ -2,6 +2,7 @@ import HotlineCore
 import HotlineSystem
 import HotlineTLS
 import HotlineTransport
+import HotlineWire
 import Logging
 
 /// The configuration as it is in force: each key with its value and where that came from.
@@ -106,6 +107,7 @@ struct EffectiveSettings {
     add("\(path).tls_min", .text(upstream.tlsMin.rawValue))
     add("\(path).proxy", .init(upstream.proxy?.description))
     add("\(path).compression", .text(upstream.compression.rawValue))
+    add("\(path).warm_up", .init(upstream.warmUp.map { Self.mask + " (\($0.byteCount) bytes)" }))
     add(Schema.upstream, of: upstream.limits, under: path)
     add("\(path).cancel", .text(upstream.limits.cancel.rawValue))
     add("\(path).failover", .list(upstream.failover))

@@ -21,8 +21,19 @@ struct Preset: Sendable {
   /// A request may name a model, which is filled in from the configuration where it does not.
   var takesModel = true
   var limits = UpstreamLimits()
+  /// Whether its server takes a request for no output, `generate:false`.
+  var warmUp = WarmUpSupport.unknown
   /// What its provider charged on ``pricesDate``, by model.
   var prices: [String: Price] = [:]
+
+  enum WarmUpSupport: String, Sendable {
+    /// Its provider documents it.
+    case known
+    /// Its provider says nothing of it.
+    case unknown
+    /// It speaks another protocol, which has no such thing.
+    case none
+  }
 
   /// When ``prices`` were taken from the provider's own pages.
   static let pricesDate = "2026-11-23"
@@ -44,12 +55,14 @@ struct Preset: Sendable {
   /// Its WebSocket mode: up to 16 responses at once on a connection, an hour of age.
   static let openAI = Preset(
     name: "openai", url: "wss://api.openai.com/v1/responses", keyVariable: "OPENAI_API_KEY",
-    limits: .with { $0.lanes = 8 })
+    limits: .with { $0.lanes = 8 }, warmUp: .known)
 
-  /// Takes the key by `Authorization` as well; then it may be an Entra ID token.
+  /// Takes the key by `Authorization` as well; then it may be an Entra ID token. Its WebSocket mode
+  /// is OpenAI's own.
   static let azureOpenAI = Preset(
     name: "azure-openai", url: "wss://RESOURCE.openai.azure.com/openai/v1/responses",
-    needsURL: true, keyHeader: .named("api-key"), keyVariable: "AZURE_OPENAI_API_KEY")
+    needsURL: true, keyHeader: .named("api-key"), keyVariable: "AZURE_OPENAI_API_KEY",
+    warmUp: .known)
 
   static let xAI = Preset(
     name: "xai", url: "wss://api.x.ai/v1/responses", keyVariable: "XAI_API_KEY")
@@ -62,7 +75,7 @@ struct Preset: Sendable {
   static let openAIRealtime = Preset(
     name: "openai-realtime", url: "wss://api.openai.com/v1/realtime?model=gpt-realtime",
     envelope: .nested, continuation: .connection, keyVariable: "OPENAI_API_KEY",
-    takesModel: false, limits: .with { $0.cancel = .ask })
+    takesModel: false, limits: .with { $0.cancel = .ask }, warmUp: .none)
 
   /// A server on this machine, such as vLLM's or LocalAI's.
   static let local = Preset(

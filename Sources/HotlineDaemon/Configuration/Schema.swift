@@ -75,7 +75,7 @@ enum Schema {
       "preset", "url", "api_key_file", "api_key", "key_header", "key_variable", "headers",
       "subprotocol", "envelope", "ca_file", "rate_limits", "failover",
       "continuation", "store_false", "cancel", "ca_file_extra", "client_certificate", "client_key",
-      "pin_sha256", "tls_min", "proxy", "compression",
+      "pin_sha256", "tls_min", "proxy", "compression", "warm_up",
     ] + upstream.map(\.key)
 
   /// Bytes of the configuration file.
@@ -86,6 +86,7 @@ enum Schema {
   static let upstreamsMax = 64
   static let modelCharacters = 1...256
   static let instructionsCharacters = 1...262_144
+  static let warmUpBytes = 2...262_144
   static let headersMax = 64
   /// Models with a price or a route, and labels with a budget.
   static let namedTablesMax = 256

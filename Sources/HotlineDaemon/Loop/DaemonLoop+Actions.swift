@@ -15,6 +15,9 @@ extension DaemonLoop {
     case .accept(let number, let madeID): accept(number, madeID: madeID)
     case .refuse(let client, let error): refuse(client, error)
     case .send(let number, let connection, let lane): send(number, on: connection, lane)
+    case .warmUp(let number, let connection, let lane): warmUp(number, on: connection, lane)
+    case .accountForWarmUp(let connection, let usage): account(forWarmUpOf: connection, usage)
+    case .giveUpWarmUps(let upstream, let reason): giveUpWarmUps(upstream, reason)
     case .forward(let number, let connection, let responseID):
       forward(for: number, to: connection, responseID)
     case .cancelResponse(let response, let connection): cancel(response, on: connection)

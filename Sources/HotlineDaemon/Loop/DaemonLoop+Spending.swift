@@ -29,15 +29,19 @@ extension DaemonLoop {
   }
 
   func spent(_ end: RequestEnd) {
-    if let cost = end.cost {
-      spending.spent(cost, tag: end.tag, on: today())
+    spent(end.cost, of: end.usage, model: end.model, tag: end.tag)
+  }
+
+  func spent(_ cost: Double?, of usage: TokenUsage?, model: String?, tag: String) {
+    if let cost {
+      spending.spent(cost, tag: tag, on: today())
       if configuration.budgets.isSet, cost > 0 { storeSpendingSoon() }
-    } else if configuration.budgets.isSet, end.usage != nil,
-      statistics.accounts.models.values[end.model]?.unpricedRequests == 1
+    } else if configuration.budgets.isSet, usage != nil,
+      statistics.accounts.models.values[model]?.unpricedRequests == 1
     {
       log.warning(
         "no budget counts this model's requests: a price of it is not known",
-        metadata: ["model": "\(LogText.excerpt(end.model ?? "none", charactersMax: 64))"])
+        metadata: ["model": "\(LogText.excerpt(model ?? "none", charactersMax: 64))"])
     }
   }
 

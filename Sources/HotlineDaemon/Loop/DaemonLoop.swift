@@ -264,7 +264,9 @@ final class DaemonLoop {
     switch input {
     case .opened(let connection):
       guard let link = links[connection] else { return }
-      perform(broker.connectionOpened(connection, of: link.upstream, at: now))
+      perform(
+        broker.connectionOpened(
+          connection, of: link.upstream, mayWarmUp: mayWarmUp(link.upstream), at: now))
       onChange?()
     case .pong(let connection, let pingID):
       guard let link = links[connection] else { return }

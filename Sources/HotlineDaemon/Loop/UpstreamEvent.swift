@@ -53,6 +53,8 @@ enum UpstreamEvent {
     if case .terminal = kind { facts.usage = envelope.usage.map { ByteString(message[$0]) } }
     if kind == .error {
       facts.errorCode = envelope.failure.code?.decoded(in: message)
+      facts.errorType = envelope.failure.type?.decoded(in: message)
+      facts.errorStatus = envelope.failure.status
       facts.errorParam = envelope.failure.param?.decoded(in: message)
       facts.errorDetail = errorDetail(envelope.failure, message)
     }

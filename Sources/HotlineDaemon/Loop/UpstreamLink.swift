@@ -13,6 +13,8 @@ final class UpstreamLink {
   /// Strikes out the secrets that its server was told.
   let redactor: SecretRedactor
   var handler: UpstreamHandler?
+  /// The model of the warm-up that it was sent.
+  var warmUpModel: String?
   /// The request that runs on it, if it is just one: the way of its events without a look-up.
   private(set) var running: RequestRecord?
   /// What runs on its lanes; empty while it carries one response at a time.

@@ -8,6 +8,8 @@ struct UpstreamRuntime: Sendable {
   let configuration: UpstreamConfiguration
   var endpoint: UpstreamEndpoint
   let dialect: UpstreamDialect
+  /// The model of its warm-ups, which they are accounted for by.
+  let warmUpModel: String?
   /// Its configuration's, looked up once.
   let presetPrices: [String: Price]
   /// Of what the files say that decide whom to trust; the same within one process only.
@@ -44,6 +46,7 @@ struct UpstreamRuntime: Sendable {
     before.keyPolicy = configuration.keyPolicy
     before.storeFalse = configuration.storeFalse
     before.continuation = configuration.continuation
+    before.warmUp = configuration.warmUp
     let limits = configuration.limits
     return before != configuration || old.configuration.limits.lanes != limits.lanes
       || old.configuration.limits.eventBytesMax != limits.eventBytesMax
@@ -69,6 +72,7 @@ extension UpstreamConfiguration {
   var settings: UpstreamSettings {
     UpstreamSettings(
       name: name, limits: limits,
-      continuation: continuation == .connection ? .connection : .anywhere)
+      continuation: continuation == .connection ? .connection : .anywhere,
+      warmsUp: warmUp != nil)
   }
 }

@@ -27,8 +27,8 @@ struct Account: Hashable {
     return sum
   }
 
-  mutating func add(_ usage: TokenUsage?, cost: Double?) {
-    requests += 1
+  mutating func add(_ usage: TokenUsage?, cost: Double?, isRequest: Bool = true) {
+    if isRequest { requests += 1 }
     guard let usage else { return }
     inputTokens += UInt64(usage.input)
     cachedInputTokens += UInt64(usage.cachedInput)
@@ -64,5 +64,15 @@ struct Accounts {
     upstreams.update(end.upstream, or: Account()) { $0.add(end.usage, cost: end.cost) }
     let key = TagKey(uid: end.uid, tag: end.tag)
     tags.update(key, or: Account()) { $0.add(end.usage, cost: end.cost) }
+  }
+
+  mutating func add(_ warmUp: WarmUpEnd) {
+    func add(_ account: inout Account) {
+      account.add(warmUp.usage, cost: warmUp.cost, isRequest: false)
+    }
+    add(&total)
+    models.update(warmUp.model, or: Account(), add)
+    upstreams.update(warmUp.upstream, or: Account(), add)
+    tags.update(TagKey(uid: warmUp.uid, tag: WarmUpEnd.tag), or: Account(), add)
   }
 }

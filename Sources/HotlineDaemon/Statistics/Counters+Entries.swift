@@ -68,6 +68,8 @@ extension Counters {
         "connections_closed", "Connections that the daemon closed.", by: "reason",
         connectionsClosed),
       Entry("pings_sent", "Pings sent to servers.", pingsSent),
+      Entry("warm_ups_sent", "New connections that were warmed up.", warmUpsSent),
+      Entry("warm_ups_failed", "Warm-ups that servers did not complete.", warmUpsFailed),
     ]
   }
 }

@@ -33,6 +33,11 @@ struct Statistics {
     }
   }
 
+  mutating func warmUpEnded(_ end: WarmUpEnd, on day: CalendarDay) {
+    accounts.add(end)
+    days[index(of: day)].accounts.add(end)
+  }
+
   /// A connection was opened so long after its dial.
   mutating func connected(to upstream: String, after duration: Duration) {
     latencies.update(upstream, or: UpstreamLatencies()) { $0.record(duration, as: .connect) }
