@@ -135,9 +135,10 @@ extension Broker {
       return []
     }
     if connection.isSettled(at: now) { upstreams[index].pool.proved(number) }
+    var actions: [Action] = []
     switch upstreams[index].pool.connections[number]?.keepalive?.deadlineReached(at: now) {
     case .sendPing(let id):
-      return [sendPing(number, id)]
+      actions.append(sendPing(number, id))
     case .dead(let silence):
       let failure = ConnectionFailure(
         .lost, "the server did not answer a ping within \(silence.inWords)")
@@ -146,7 +147,7 @@ extension Broker {
     case nil:
       break
     }
-    var actions = warmUpDue(number, of: index, at: now)
+    actions += warmUpDue(number, of: index, at: now)
     for lane in connection.lanes.indices {
       guard case .abandoned(_, let giveUpAt) = connection.lanes[lane].state, now >= giveUpAt else {
         continue

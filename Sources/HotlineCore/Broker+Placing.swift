@@ -121,7 +121,10 @@ extension Broker {
     case .connection(let number, _):
       let connection = upstreams[index].pool.connections[number]
       return connection?.freeLane(suiting: spec.preference(of: uid)) == nil
-    case .queue: return upstreams[index].pool.bestFreeConnection(at: now) == nil
+    case .queue:
+      // Who waits for the sake of a habit comes to the queue with it, and may be before it there.
+      return !upstreams[index].patient.isEmpty
+        || upstreams[index].pool.bestFreeConnection(at: now) == nil
     }
   }
 

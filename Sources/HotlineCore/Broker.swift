@@ -348,7 +348,11 @@ package struct Broker: Sendable {
     if let end = holdEnd(index), end <= now { upstreams[index].rateLimits.holdIsOver() }
     if upstreams[index].pool.giveUpIfDue(at: now) { counters.circuitsOpened += 1 }
     var actions = failOver(index, at: now) + failHopeless(index, at: now)
-    actions += placeReleased(index, at: now)
+    while !upstreams[index].released.isEmpty {
+      actions += placeReleased(index, at: now)
+      // One whose turn has come may go elsewhere in its turn.
+      actions += failOver(index, at: now)
+    }
     actions += dispatch(index, at: now)
     actions += warmUpOpened(index, at: now)
     let waiting = waitingForConnections(index, at: now)

@@ -23,6 +23,8 @@ struct UpstreamPool: Sendable {
   /// When dials began to fail while no connection was open, if the outage has not ended since.
   private(set) var downSince: MonotonicInstant?
   private(set) var lastFailure: ConnectionFailure?
+  /// The code for requests if waiting will not heal the last failure.
+  private var hopelessCode: HotlineError.Code?
   /// Failures in a row that each followed an opening: connections that proved nothing.
   private var unprovenCount = 0
   private var hasOpenedSinceFailure = false
@@ -316,27 +318,22 @@ struct UpstreamPool: Sendable {
     backoff.dialFailed(
       retryAfter: failure.retryAfter, fraction: jitter.nextFraction(), at: now)
     if !hasOpenConnection, downSince == nil { downSince = now }
-    if let code = failure.hopelessCode ?? (isHopeless ? .upstreamRejected : nil) {
-      let error = failure.error(
-        code, "the upstream \(settings.name) refuses connections", isRetryable: false)
-      circuit.failed(with: error, retryAfter: failure.retryAfter, at: now)
-    } else if circuit.error != nil
-      || downSince.map({ $0.duration(to: now) >= limits.circuitAfter }) ?? false
-    {
-      circuit.failed(
-        with: lastingError(failure), retryAfter: failure.retryAfter, at: now)
+    hopelessCode = failure.hopelessCode ?? (isHopeless ? .upstreamRejected : nil)
+    let lasts = downSince.map { $0.duration(to: now) >= limits.circuitAfter } ?? false
+    if hopelessCode != nil || circuit.error != nil || lasts {
+      circuit.failed(with: circuitError(failure), retryAfter: failure.retryAfter, at: now)
     }
     return wasClosed && circuit.error != nil
   }
 
   /// When the circuit opens though no dial fails until then: the server has asked to be left alone
   /// for longer than nothing but failures may last.
-  private var circuitOpensAt: MonotonicInstant? {
+  private func circuitOpensAt(at now: MonotonicInstant) -> MonotonicInstant? {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .waitsForAsLongAsItsServerLikes { return nil }
     #endif
     guard let downSince, circuit.error == nil, !hasOpenConnection, dialingCount == 0,
-      let notBefore = backoff.notBefore
+      let notBefore = backoff.notBefore, notBefore > now
     else { return nil }
     let instant = downSince.advanced(by: limits.circuitAfter)
     return notBefore > instant ? instant : nil
@@ -351,15 +348,22 @@ struct UpstreamPool: Sendable {
     else { return false }
     // What was open when the server asked has gone.
     downSince = downSince ?? now
-    guard let circuitOpensAt, now >= circuitOpensAt, let lastFailure else { return false }
-    circuit.gaveUp(with: lastingError(lastFailure), until: notBefore)
+    guard let opensAt = circuitOpensAt(at: now), now >= opensAt, let lastFailure else {
+      return false
+    }
+    circuit.gaveUp(with: circuitError(lastFailure), until: notBefore)
     return true
   }
 
-  private func lastingError(_ failure: ConnectionFailure) -> HotlineError {
-    failure.error(
-      .upstreamUnavailable, "the upstream \(settings.name) has been failing for long",
-      isRetryable: true)
+  /// What requests fail with while the circuit is open.
+  private func circuitError(_ failure: ConnectionFailure) -> HotlineError {
+    guard let hopelessCode else {
+      return failure.error(
+        .upstreamUnavailable, "the upstream \(settings.name) has been failing for long",
+        isRetryable: true)
+    }
+    return failure.error(
+      hopelessCode, "the upstream \(settings.name) refuses connections", isRetryable: false)
   }
 
   /// Something of use came from a connection.
@@ -440,7 +444,7 @@ struct UpstreamPool: Sendable {
         next = min(next, dialAt)
       #endif
     }
-    if let circuitOpensAt { next = min(next, circuitOpensAt) }
+    if let opensAt = circuitOpensAt(at: now) { next = min(next, opensAt) }
     return next.nanoseconds == .max ? nil : next
   }
 }

@@ -131,6 +131,21 @@ import Testing
     #expect(fixture.broker.requests[3]?.state == .queued)
   }
 
+  /// The end of one that cannot be placed gives the next its turn: that one goes in its turn.
+  @Test func whoseTurnComesWhileOthersGoGoesToo() {
+    var fixture = fixture { $0.connectionsWarm = 1 }
+    _ = ask("a", &fixture) { $0.conversation = "k" }
+    _ = fixture.ask("b") {
+      $0.conversation = "k"
+      $0.previousResponseID = "gone"
+    }
+    _ = ask("c", &fixture) { $0.conversation = "k" }
+    let actions = fixture.closed(1, .refused)
+    #expect(actions.contains(.send(1, on: 2, lane: nil)), "\(actions)")
+    #expect(actions.contains { if case .finish(2, .some, _) = $0 { true } else { false } })
+    #expect(fixture.broker.requests[3]?.spec.upstream == 1)
+  }
+
   @Test func whatWouldWaitElsewhereCountsAsWaiting() {
     var fixture = fixture(limits: .with { $0.queueRequestsMax = 1 })
     fixture.closed(1, .upgrade(401))

@@ -154,6 +154,16 @@ import Testing
     #expect(fixture.deadline(at: 3_050) == [.send(4, on: 1, lane: nil)])
   }
 
+  /// Who waits for its habit's sake may be first when another comes to the queue.
+  @Test func whatIsFreeMayBeSomebodyElses() {
+    var fixture = taken(.client)
+    fixture.reload(limits: .with { $0.queueRequestsMax = 1 })
+    _ = askAgain(&fixture, .client)
+    #expect(
+      fixture.ask("c", from: 3) == [.refuse(3, failure(.queueFull, retryable: true))])
+    #expect(fixture.deadline(at: 3_050) == [.send(4, on: 1, lane: nil)])
+  }
+
   @Test(arguments: Habit.allCases)
   func withoutPatienceItTakesAnyAtOnce(habit: Habit) {
     var fixture = taken(habit) { $0.patience = .zero }

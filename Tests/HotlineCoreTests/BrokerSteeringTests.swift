@@ -257,6 +257,17 @@ import Testing
     #expect(fixture.event(.ended(.completed, "r2")).contains(.closeConnection(1, .steered)))
   }
 
+  @Test func aPingThatIsDueTooDelaysNothing() {
+    var fixture = Self.steered(.steer, accepted: 1) {
+      $0.pingInterval = .seconds(20)
+      $0.steerTimeout = .seconds(20)
+    }
+    fixture.event(.ended(.completed, "r1"))
+    let actions = fixture.deadline(at: 20_000)
+    #expect(actions.contains { if case .sendPing = $0 { true } else { false } }, "\(actions)")
+    #expect(actions.contains { if case .finish(1, nil, _) = $0 { true } else { false } })
+  }
+
   // MARK: Lanes
 
   @Test func anAnswerWithoutALaneFindsItsLaneByItsResponse() {
@@ -265,6 +276,13 @@ import Testing
     #expect(fixture.event(.answer(.failed(wasAccepted: false), about: "r2")) == [.deliver(2)])
     #expect(fixture.event(.answer(.accepted, about: "r9")) == [])
     #expect(fixture.event(.answer(.accepted)) == [])
+    let (about2, about9) = (
+      EventFacts.answer(.accepted, about: "r2"), EventFacts.answer(.accepted, about: "r9")
+    )
+    #expect(fixture.broker.lane(of: about2, on: 1, of: 0) == .lane(1))
+    #expect(fixture.broker.lane(of: about9, on: 1, of: 0) == .none)
+    #expect(fixture.broker.lane(of: about9.of(.lane(2)), on: 1, of: 0) == .lane(2))
+    #expect(fixture.broker.lane(of: .text, on: 1, of: 0) == .none)
     #expect(fixture.event(.answer(.accepted, about: "r2").of(.lane(1))) == [.deliver(2)])
     #expect(fixture.event(.answer(.accepted, about: "r2").of(.lane(0))) == [])
   }

@@ -144,6 +144,43 @@ import Testing
     #expect(pool.refusal?.code == .upstreamAuth)
   }
 
+  /// What a server said that asked to be left alone, and then closed what had just been dialled.
+  @Test mutating func whatWillNotHealIsNotCalledAnOutage() {
+    pool.dialFailed(.upgrade(401, retryAfter: .seconds(600)), at: t(0))
+    _ = balance(at: 600_000)
+    pool.dialFailed(.upgrade(401, retryAfter: .seconds(600)), at: t(600_001))
+    pool.dialSucceeded(1, at: t(600_002))
+    #expect(pool.refusal == nil)
+    pool.forget(1)
+    let opensAtOnce = pool.giveUpIfDue(at: t(600_003))
+    #expect(!opensAtOnce)
+    let opens = pool.giveUpIfDue(at: t(630_003))
+    #expect(opens)
+    #expect(pool.refusal?.code == .upstreamAuth)
+    #expect(pool.refusal?.isRetryable == false)
+  }
+
+  /// It accepts again after that, but proves nothing, and nobody asks for a connection.
+  @Test mutating func thatItsServerAskedToBeLeftAloneEndsInTime() {
+    var settings = UpstreamSettings(name: "up")
+    settings.limits.connectionsWarm = 0
+    pool = UpstreamPool(index: 0, settings: settings, seed: 1)
+    for number in 1...3 {
+      _ = balance(waiting: 1, at: number * 1_000)
+      pool.dialSucceeded(ConnectionNumber(UInt64(number)), at: t(number * 1_000))
+      pool.forget(ConnectionNumber(UInt64(number)))
+      pool.dialFailed(.reset, at: t(number * 1_000))
+    }
+    pool.dialFailed(.upgrade(429, retryAfter: .seconds(40)), at: t(4_000))
+    #expect(pool.nextDeadline(waiting: 0, at: t(4_001)) == t(33_000))
+    let opens = pool.giveUpIfDue(at: t(33_000))
+    #expect(opens)
+    #expect(balance(at: 44_000) == [.dial(4, 0)])
+    pool.dialSucceeded(4, at: t(44_010))
+    pool.forget(4)
+    #expect(pool.nextDeadline(waiting: 0, at: t(45_000)) == nil)
+  }
+
   @Test mutating func dropsAreAllowedTenTimesInTenSeconds() {
     for drop in 0..<10 {
       let isAllowed = pool.dropAllowed(at: t(drop))

@@ -157,9 +157,13 @@ extension Simulation {
       // Not where a leap of the clock went past all that the server asked for.
       dials[index].isSurelyOpen =
         isSure && isDue(dial.failingSurelySince) && dial.notBefore > now
-      // It is not known whether the failure before has opened it, with a later probe.
+      // It is not known whether the failure before has opened it, with a later probe and a longer
+      // wait for the one after that.
       if dials[index].isSurelyOpen {
         dials[index].probeAt = min(dials[index].probeAt, dial.notBefore)
+        guard dial.mayBeOpenSince != nil else { continue }
+        dials[index].probeStep = .seconds(60)
+        dials[index].isExact = false
       }
     }
   }
@@ -232,8 +236,7 @@ extension Simulation {
       switch error.code {
       case .upstreamAuth: return failure.status == 401 || failure.status == 403
       case .upstreamRejected: return failure.isHopeless && failure.status != 401
-      // While the server wants to be left alone the circuit opens without another failure.
-      default: return !failure.isHopeless || dials[index].askedAt > 0
+      default: return !failure.isHopeless
       }
     }
   }

@@ -88,13 +88,35 @@ extension Simulation {
         return complain("\(describe(number)) goes to upstream \(to), which is down")
       }
     }
+    checkStays()
+  }
+
+  /// Nothing waits where nothing is open and a dial has failed, if another upstream is well.
+  private func checkStays() {
+    guard scenario.client.alternatives > 0, !isTerminating, !isDraining else { return }
+    for index in dials.indices where dials[index].lastFailureAt != nil && !hasOpen(index) {
+      guard scenario.upstreams[index].limits.connectionsWarm > 0 else { continue }
+      for number in open {
+        guard let request = requests[number], request.spec.upstream.rawValue == index,
+          request.attempts.isEmpty, request.turnAt != nil
+        else { continue }
+        guard let other = betterUpstream(for: request) else { continue }
+        return complain(
+          "\(describe(number)) waits at upstream \(index), though \(other.rawValue) is well")
+      }
+    }
+  }
+
+  private func betterUpstream(for request: TrueRequest) -> UpstreamIndex? {
+    guard request.spec.previousResponseID == nil else { return nil }
+    return request.spec.alternatives.first { isSurelyUp($0.rawValue) }
   }
 
   /// What could have gone elsewhere does not fail where it is.
   func checkMayFail(_ request: TrueRequest) {
-    guard !request.wasHandedOver, request.spec.previousResponseID == nil, !isTerminating,
-      let other = request.spec.alternatives.first(where: { isSurelyUp($0.rawValue) })
-    else { return }
+    guard !request.wasHandedOver, !isTerminating, let other = betterUpstream(for: request) else {
+      return
+    }
     // Who is behind another of its conversation goes where that one is.
     if let key = conversationKey(of: request.number),
       conversationTurns[key]?.first != request.number

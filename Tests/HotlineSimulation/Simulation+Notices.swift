@@ -29,6 +29,8 @@ extension Simulation {
   }
 
   private func checkReason(_ reason: QueuedReason, of request: TrueRequest) {
+    // It may have been told where it waited before.
+    if movedInStep.contains(where: { $0.0 == request.number }) { return }
     let own = present.compactMap { connections[$0] }.filter { $0.upstream == request.spec.upstream }
     let isOpen = own.contains(where: \.isOpenToCore)
     let isReady = own.contains { $0.isOpenToCore && !$0.mayBeRetiring }

@@ -18,7 +18,8 @@ extension Simulation {
   func unreadBytes(on number: ConnectionNumber, for facts: EventFacts) -> Int {
     let all = wanted(on: number)
     let named =
-      if case .lane(let lane) = facts.lane, let lanes = connections[number]?.lanes, lanes.count > 1
+      if case .lane(let lane) = lane(of: facts, on: number), let lanes = connections[number]?.lanes,
+        lanes.count > 1
       {
         all.first { lane < lanes.count && lanes[lane].current == $0 }
       } else {
@@ -32,6 +33,11 @@ extension Simulation {
     let unread = clients[client]?.unreadBytes ?? 0
     return connections[number]?.patience.unreadBytes(
       unread, isAlone: all.count == 1, isOverMemory: isOverMemory, limits: scenario.limits) ?? 0
+  }
+
+  private func lane(of facts: EventFacts, on number: ConnectionNumber) -> LaneReference {
+    guard let upstream = connections[number]?.upstream else { return facts.lane }
+    return broker.lane(of: facts, on: number, of: upstream)
   }
 
   /// A connection that is not being read brings nothing; what its server says waits.

@@ -27,8 +27,11 @@ extension Simulation {
       } ?? false
     }
     // What was to take over may just have turned out not to end its warm-up.
-    let isGivenUpNow = warmUps[connection.upstream.rawValue].givenUpAt == now
-    if quietTally != nil, warm > 0, others == 0, !isWarming, !isGivenUpNow {
+    let isGivenUpLately =
+      warmUps[connection.upstream.rawValue].givenUpAt.map {
+        now <= $0 + limits.connectTimeout.nanoseconds
+      } ?? false
+    if quietTally != nil, warm > 0, others == 0, !isWarming, !isGivenUpLately {
       complain("C\(connection.number.rawValue) is closed for its age, and none is there instead")
     }
   }

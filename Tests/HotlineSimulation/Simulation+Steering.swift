@@ -41,6 +41,7 @@ extension Simulation {
     else { return }
     let lane = attempt.lane
     if message == .interrupt {
+      connections[number]?.wasInterrupted = true
       connections[number]?.lanes[lane].steering.isInterrupted = true
     } else {
       connections[number]?.lanes[lane].steering.unanswered += 1
@@ -126,6 +127,7 @@ extension Simulation {
     guard let connection = connections[number], connection.isOpenToCore else {
       return complain("a response is cancelled on a connection that is not open")
     }
+    connections[number]?.wasInterrupted = true
     guard !connection.isConfused else { return }
     let limits = scenario.upstreams[connection.upstream.rawValue].limits
     guard
@@ -261,9 +263,14 @@ extension Simulation {
   func checkSettled(_ request: TrueRequest, _ outcome: Outcome, _ attempt: TrueRequest.Attempt)
     -> Bool
   {
-    guard let connection = connections[attempt.connection], !connection.isConfused,
+    guard let connection = connections[attempt.connection],
       [.completed, .incomplete, .failed].contains(outcome)
     else { return false }
+    guard !connection.isConfused else {
+      // No event brought the end: its patience has.
+      if case .nothing = atHand { connections[attempt.connection]?.isMarred = true }
+      return false
+    }
     let steering = connection.lanes[attempt.lane].steering
     guard let endsAt = steering.endsAt else {
       complain("\(describe(request.number)) ends in the middle of a response")

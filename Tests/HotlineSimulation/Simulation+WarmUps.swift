@@ -228,7 +228,10 @@ extension Simulation {
     warmUps[index].isWasted = false
     // What an error refuses for the connection's sake goes elsewhere; what is steered may go on.
     if !connection.isConfused, facts.kind != .error,
-      !connection.lanes.contains(where: { $0.steering.isSteered || $0.steering.mayBringAnother })
+      !connection.lanes.contains(where: {
+        // What has not ended in time may no longer be listened to.
+        $0.steering.isSteered || $0.steering.mayBringAnother || $0.mayBeSpent
+      })
     {
       warmUps[index].mayBeWasted = false
     }

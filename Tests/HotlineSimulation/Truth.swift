@@ -93,6 +93,8 @@ struct SimulatedConnection {
   var isConfused = false
   /// Something happened after which the core may let it finish what it has, and no more.
   var isMarred = false
+  /// An interrupt or a cancel was sent on it: what it does to a lane is not known of a confused one.
+  var wasInterrupted = false
   /// The step of the reload that changed what it was made with.
   var outdatedAt: Int?
   /// The clock has jumped since it was last heard.
@@ -136,7 +138,7 @@ struct SimulatedConnection {
   var isDialing: Bool { state == .dialing && !closeIsAsked }
   var isBusy: Bool { lanes.contains { $0.current != nil } }
   /// Takes no more than what waits for it, or may take no more.
-  var mayBeRetiring: Bool { isMarred || outdatedAt != nil }
+  var mayBeRetiring: Bool { isMarred || outdatedAt != nil || (isConfused && wasInterrupted) }
 
   /// Nothing runs on it but its warm-up.
   var isWarming: Bool {

@@ -79,13 +79,14 @@ extension DaemonLoop: UpstreamHandlerDelegate {
   ) {
     guard let link = link(connection) else { return }
     let facts = event.facts
-    let record = link.record(on: facts.lane)
+    let lane = broker.lane(of: facts, on: connection, of: link.upstream)
+    let record = link.record(on: lane)
     atHand = .event(event)
     // What waits for a sign of life goes before what the event sets free.
     let isAwaited = broker.bytesHeard(on: connection, of: link.upstream, at: now)
     let actions = broker.eventArrived(
       facts, on: connection, of: link.upstream,
-      unreadBytes: unreadBytes(on: link, of: facts.lane), at: now)
+      unreadBytes: unreadBytes(on: link, of: lane), at: now)
     if actions.contains(.closeConnection(connection, .unexpectedEvent)) {
       logUnexpected(event, on: link)
     }
