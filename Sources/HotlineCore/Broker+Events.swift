@@ -56,18 +56,6 @@ extension Broker {
     return conclude(actions, at: now)
   }
 
-  /// The lane that an event is of: the one that it names, or that of the response that it answers
-  /// for. The driver has to know whose unread bytes count.
-  package func lane(
-    of event: EventFacts, on number: ConnectionNumber, of upstream: UpstreamIndex
-  ) -> LaneReference {
-    guard event.lane == .none, event.controlAnswer != nil,
-      let connection = upstreams[upstream.rawValue].pool.connections[number],
-      case .lane(let lane) = connection.addressee(of: event)
-    else { return event.lane }
-    return .lane(lane)
-  }
-
   /// The first event of a connection's first response shows whether its server knows lanes.
   private mutating func learnLanes(
     from event: EventFacts, on number: ConnectionNumber, of index: Int
@@ -389,7 +377,7 @@ extension Broker {
 }
 
 extension UpstreamConnection {
-  fileprivate enum Addressee {
+  enum Addressee {
     /// What runs on this lane, or nothing that does.
     case lane(Int)
     /// All of it.
@@ -399,7 +387,7 @@ extension UpstreamConnection {
   }
 
   /// Whom an event is for, going by its lane.
-  fileprivate func addressee(of event: EventFacts) -> Addressee {
+  func addressee(of event: EventFacts) -> Addressee {
     guard namesLanes else { return .lane(0) }
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .deliversToAnotherLane, event.lane != .none,

@@ -1,6 +1,18 @@
 /// The end of a response is not always that of its request: what its client has said meanwhile may
 /// make another follow in its place.
 extension Broker {
+  /// The lane that an event is of: the one that it names, or that of the response that it answers
+  /// for. The driver has to know whose unread bytes count.
+  package func lane(
+    of event: EventFacts, on number: ConnectionNumber, of upstream: UpstreamIndex
+  ) -> LaneReference {
+    guard event.lane == .none, event.controlAnswer != nil,
+      let connection = upstreams[upstream.rawValue].pool.connections[number],
+      case .lane(let lane) = connection.addressee(of: event)
+    else { return event.lane }
+    return .lane(lane)
+  }
+
   /// The server has answered a message about a running response.
   mutating func controlAnswered(
     _ answer: ControlAnswer, by event: EventFacts, on connection: UpstreamConnection, lane: Int,

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import HotlineCore
 import HotlineSystem
@@ -181,9 +180,8 @@ package enum Daemon {
       return NIOLoopBound(service, eventLoop: loop)
     }
     let service = try started.wait()
-    let signals = TerminationSignals { signal in
-      loop.execute { service.value.received(signal) }
-    }
+    let signals = try TerminationSignals()
+    loop.execute { service.value.listen(to: signals, on: loop) }
     let changes = NetworkChanges { change in
       loop.execute { service.value.networkChanged(change) }
     }
@@ -208,7 +206,7 @@ package enum Daemon {
     try stopped.futureResult.wait()
     signals.cancel()
     try loop.submit { service.value.storeSpending() }.wait()
-    DaemonLoop.disk.sync {}
+    DaemonLoop.disk.wait()
     log.info("stopped")
     notifier.status("stopped")
     return ExitStatus.success

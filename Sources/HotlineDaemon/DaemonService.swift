@@ -90,6 +90,12 @@ final class DaemonService {
 
   // MARK: Signals
 
+  func listen(to signals: TerminationSignals, on loop: EpollLoop) {
+    loop.whenReadable(signals.descriptor) { [weak self] in
+      for signal in signals.received() { self?.received(signal) }
+    }
+  }
+
   func received(_ signal: TerminationSignals.Signal) {
     switch signal {
     case .terminate, .interrupt: terminate()

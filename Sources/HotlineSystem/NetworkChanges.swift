@@ -102,7 +102,7 @@ struct ChangeSource {
 }
 
 /// A system call that failed.
-struct SystemCallError: Error, Hashable, CustomStringConvertible {
+package struct SystemCallError: Error, Hashable, CustomStringConvertible {
   let call: String
   let number: Int32
 
@@ -111,5 +111,5 @@ struct SystemCallError: Error, Hashable, CustomStringConvertible {
     self.number = number
   }
 
-  var description: String { "\(call): \(String(cString: strerror(number)))" }
+  package var description: String { "\(call): \(String(cString: strerror(number)))" }
 }

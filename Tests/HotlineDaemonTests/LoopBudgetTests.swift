@@ -1,6 +1,7 @@
 import Dispatch
 import HotlineCore
 import HotlineSystem
+import HotlineTransport
 import TestSupport
 import Testing
 
@@ -94,7 +95,7 @@ import Testing
       #expect(daemon.isStoreScheduled)
       daemon.storeSpending()
     }
-    DaemonLoop.disk.sync {}
+    DaemonLoop.disk.wait()
     #expect(
       try file.load(in: surroundings)
         == Spending(date: "2026-01-01", total: 0.5, tags: ["night": 0.5]))

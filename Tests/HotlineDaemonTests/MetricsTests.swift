@@ -1,6 +1,7 @@
 import Dispatch
 import HotlineCore
 import HotlineSystem
+import HotlineTransport
 import TestSupport
 import Testing
 
@@ -146,7 +147,7 @@ import Testing
     #expect(try rig.waits { $0.link?.running != nil })
     try rig.onLoop { $0.answer(created, delta, completed) }
     _ = try client.readLines(4)
-    DaemonLoop.disk.sync {}
+    DaemonLoop.disk.wait()
     let surroundings = Surroundings.process
     let bytes = try surroundings.readFile(path, 1 << 20).get()
     #expect(bytes.last == 0x0A && bytes.count { $0 == 0x0A } == 1)

@@ -93,7 +93,8 @@ struct SimulatedConnection {
   var isConfused = false
   /// Something happened after which the core may let it finish what it has, and no more.
   var isMarred = false
-  /// An interrupt or a cancel was sent on it: what it does to a lane is not known of a confused one.
+  /// An interrupt or a cancel was sent on it: what that does to a lane of a confused one is not
+  /// known.
   var wasInterrupted = false
   /// The step of the reload that changed what it was made with.
   var outdatedAt: Int?

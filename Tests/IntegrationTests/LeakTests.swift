@@ -36,6 +36,30 @@ struct LeakTests {
     }
   }
 
+  private static func threadNames(of process: Int32) throws -> [String] {
+    let directory = "/proc/\(process)/task"
+    return try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { thread in
+      let name = try? String(contentsOfFile: "\(directory)/\(thread)/comm", encoding: .utf8)
+      return name?.trimmingCharacters(in: .newlines)
+    }
+  }
+
+  /// One of a library's might wake the process for nothing, as Dispatch's do once a second.
+  @Test func everyThreadIsKnown() throws {
+    let (rig, _) = try rig()
+    let answer = try rig.client().ask(request("x"))
+    #expect(answer.done?.outcome.string == "completed", "\(answer)")
+    rig.daemon.process.send(SIGHUP)
+    try rig.daemon.process.standardError.waitForLine(containing: "configuration reloaded")
+    // The first is the main one, the second waits for changes of the network.
+    let known = ["hotline-disk", "hotline-loop", "hotlined", "hotlined"]
+    let names = try poll(for: "no thread that looks up a name") {
+      let names = try Self.threadNames(of: rig.daemon.process.pid).sorted()
+      return names.contains("hotline-lookup") ? nil : names
+    }
+    #expect(names == known)
+  }
+
   private func expectNoGrowth(_ cause: String, _ before: ProcessSize, _ after: ProcessSize) {
     print("\(cause): \(before) before, \(after) after")
     #expect(after.residentKiB - before.residentKiB < Self.growthKiBMax)

@@ -1,4 +1,3 @@
-import Dispatch
 import HotlineCore
 import HotlineSystem
 import HotlineTransport

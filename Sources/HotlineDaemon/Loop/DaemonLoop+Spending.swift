@@ -1,4 +1,3 @@
-import Dispatch
 import HotlineCore
 import HotlineSystem
 import HotlineTransport
@@ -9,7 +8,7 @@ import NIOCore
 /// What requests cost, and what may be spent.
 extension DaemonLoop {
   /// For the disk: one thing after the other, off the loop.
-  static let disk = DispatchQueue(label: "hotline.disk")
+  static let disk = SerialWorker(name: "hotline-disk")
   /// The file is written at most so often while requests end.
   private static let storeInterval: TimeAmount = .seconds(1)
 

@@ -1,4 +1,3 @@
-import Dispatch
 import HotlineCore
 import HotlineSystem
 import HotlineTransport
@@ -32,7 +31,7 @@ extension DaemonLoop {
     }
     let log = log
     accessLog = target.map { target in
-      AccessLog(target, on: { Self.disk.async(execute: $0) }) { problem in
+      AccessLog(target, on: { Self.disk.async($0) }) { problem in
         log.error("ended requests are not noted", metadata: ["reason": "\(problem)"])
       }
     }

@@ -70,17 +70,12 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   }
 
   package init() {
-    var handle = pthread_t()
-    let loop = Unmanaged.passRetained(self)
-    let result = pthread_create(
-      &handle, nil,
-      { loop in
-        Unmanaged<EpollLoop>.fromOpaque(loop!).takeRetainedValue().run()
-        return nil
-      }, loop.toOpaque())
-    precondition(result == 0, "no thread for the event loop")
-    cepoll_thread_name(UInt(handle), "hotline-loop")
-    pthread_detach(handle)
+    do {
+      // As much stack as a thread has by default.
+      try DetachedThread.start("hotline-loop", stackBytes: 8 << 20) { [self] in run() }
+    } catch {
+      preconditionFailure("no thread for the event loop: \(error)")
+    }
   }
 
   deinit {
@@ -182,6 +177,12 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     if !isClosing { epoll.unwatch(descriptor) }
   }
 
+  /// Calls `handle` on the loop whenever there is something to read, for as long as the loop runs;
+  /// the descriptor stays the caller's, who closes it after the loop's end. Loop only.
+  package func whenReadable(_ descriptor: CInt, _ handle: @escaping () -> Void) {
+    watch(descriptor, for: .reading, ReadableWatch(handle))
+  }
+
   // MARK: EventLoop
 
   package func execute(_ task: @escaping @Sendable () -> Void) {
@@ -255,4 +256,11 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       tasks.append { queue.async { callback(nil) } }
     }
   }
+}
+
+private final class ReadableWatch: DescriptorObserver {
+  private let handle: () -> Void
+  init(_ handle: @escaping () -> Void) { self.handle = handle }
+  func descriptorBecame(_ readiness: Readiness) { handle() }
+  func loopEnds() {}
 }

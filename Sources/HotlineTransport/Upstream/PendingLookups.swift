@@ -1,4 +1,3 @@
-import Dispatch
 import NIOCore
 
 /// Looks names up beside the loop, each question at most once at a time.
@@ -39,9 +38,14 @@ final class PendingLookups {
     }
     waiting[question] = [completion]
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    DispatchQueue.global().async { [lookup, eventLoop] in
-      let answer = lookup(name, family)
-      eventLoop.execute { bound.value.answered(question, answer) }
+    do {
+      try DetachedThread.start("hotline-lookup") { [lookup, eventLoop] in
+        let answer = lookup(name, family)
+        eventLoop.execute { bound.value.answered(question, answer) }
+      }
+    } catch {
+      let failure = NameLookup.Failure("\(error)", isDefinite: false)
+      eventLoop.execute { bound.value.answered(question, .failure(failure)) }
     }
   }
 
