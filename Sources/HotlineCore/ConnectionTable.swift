@@ -47,7 +47,7 @@ struct ConnectionTable: Sendable {
       }
       guard connection.isOpen else { return }
       isIdle = connection.isIdle
-      isWarming = connection.isWarming
+      isWarming = !isIdle && connection.isWarming
       isUnwanted = connection.isUnwanted
       isProven = connection.isProven
       isPreferred = !connection.pinned.isEmpty
@@ -96,6 +96,8 @@ struct ConnectionTable: Sendable {
   private(set) var readyCount = 0
   /// Those that are open and only finish what they have.
   private(set) var retiringCount = 0
+  /// Those on which nothing runs but a warm-up.
+  private(set) var warmingCount = 0
 
   var openCount: Int { readyCount + retiringCount }
   /// Those that are neither gone nor closing.
@@ -107,12 +109,12 @@ struct ConnectionTable: Sendable {
     get { place(of: number).flatMap { slots[$0] } }
     _modify {
       if let place = place(of: number) {
-        count(briefs[place].phase, by: -1)
+        count(briefs[place], by: -1)
         yield &slots[place]
         // Not bound to a name: that would be a copy.
         if slots[place] != nil {
           briefs[place] = Brief(slots[place]!)
-          count(briefs[place].phase, by: 1)
+          count(briefs[place], by: 1)
         } else {
           briefs[place].vanish()
           compact()
@@ -138,7 +140,9 @@ struct ConnectionTable: Sendable {
   /// Brings up to date when something about a connection is due.
   mutating func refresh(_ number: ConnectionNumber) {
     guard let place = place(of: number), let connection = slots[place] else { return }
+    count(briefs[place], by: -1)
     briefs[place] = Brief(connection)
+    count(briefs[place], by: 1)
   }
 
   /// By bisection: the numbers ascend.
@@ -155,8 +159,9 @@ struct ConnectionTable: Sendable {
     return low
   }
 
-  private mutating func count(_ phase: Brief.Phase, by step: Int) {
-    switch phase {
+  private mutating func count(_ brief: Brief, by step: Int) {
+    if brief.isWarming { warmingCount += step }
+    switch brief.phase {
     case .dialing: dialingCount += step
     case .ready: readyCount += step
     case .retiring: retiringCount += step
@@ -170,7 +175,7 @@ struct ConnectionTable: Sendable {
     precondition(briefs.last.map { $0.number < connection.number } ?? true, "numbers ascend")
     slots.append(connection)
     briefs.append(Brief(connection))
-    count(briefs[briefs.count - 1].phase, by: 1)
+    count(briefs[briefs.count - 1], by: 1)
   }
 
   private mutating func compact() {

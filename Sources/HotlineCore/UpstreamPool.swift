@@ -152,6 +152,7 @@ struct UpstreamPool: Sendable {
     #if HOTLINE_PLANTED_FAULTS
       if PlantedFault.current == .countsNoWarmUpAsSpare { return 0 }
     #endif
+    guard connections.warmingCount > 0 else { return 0 }
     return connections.briefs.count { $0.willBeSpare(at: now) }
   }
 

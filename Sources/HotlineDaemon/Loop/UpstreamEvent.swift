@@ -50,7 +50,9 @@ enum UpstreamEvent {
     facts.responseID = envelope.responseID?.decoded(in: message)
     facts.controlAnswer = envelope.controlAnswer
     facts.isSuperseded = envelope.isSteered
-    if case .terminal = kind { facts.usage = envelope.usage.map { ByteString(message[$0]) } }
+    if case .terminal = kind {
+      facts.usage = envelope.usage.map { ByteString(UnsafeRawBufferPointer(rebasing: message[$0])) }
+    }
     if kind == .error {
       facts.errorCode = envelope.failure.code?.decoded(in: message)
       facts.errorType = envelope.failure.type?.decoded(in: message)
