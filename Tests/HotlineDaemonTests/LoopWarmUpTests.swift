@@ -1,3 +1,4 @@
+import Foundation
 import HotlineCore
 import HotlineSystem
 import HotlineWire
@@ -79,6 +80,17 @@ import Testing
     #expect(status.upstreams[0].warm_ups_failed.integer == 1)
     #expect(status.upstreams[0].connections[0].state.string == "ready")
     #expect(status.upstreams[0].connections[0].requests.integer == 0)
+  }
+
+  @Test func whatARefusalSaysOfTheKeyIsStruckOut() throws {
+    let log = LogCapture()
+    let rig = try rig(log)
+    try rig.onLoop { daemon in
+      daemon.warmUpIsHandedOver()
+      daemon.answer(Self.refusal.replacingOccurrences(of: "'generate'", with: "SK-test"))
+    }
+    let said = log.lines.filter { $0.contains("no more warm-ups until a reload") }
+    #expect(said.count == 1 && said[0].contains("Unknown parameter: ***."), "\(said)")
   }
 
   @Test(arguments: [nil, "warm_up", "other"])

@@ -78,7 +78,7 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     _ event: UpstreamEvent, on connection: ConnectionNumber, at now: MonotonicInstant
   ) {
     guard let link = link(connection) else { return }
-    let facts = event.facts
+    let facts = event.facts(link.redactor)
     let lane = broker.lane(of: facts, on: connection, of: link.upstream)
     let record = link.record(on: lane)
     atHand = .event(event)

@@ -35,7 +35,9 @@ enum UpstreamEvent {
   }
 
   /// What the core needs to know of it.
-  var facts: EventFacts {
+  ///
+  /// - Parameter redactor: what an error says becomes words of the log and of last lines.
+  func facts(_ redactor: SecretRedactor) -> EventFacts {
     guard case .event(let envelope, let message) = self else { return EventFacts(.unusable) }
     let kind: EventFacts.Kind =
       switch envelope.kind {
@@ -58,17 +60,25 @@ enum UpstreamEvent {
       facts.errorType = envelope.failure.type?.decoded(in: message)
       facts.errorStatus = envelope.failure.status
       facts.errorParam = envelope.failure.param?.decoded(in: message)
-      facts.errorDetail = errorDetail(envelope.failure, message)
+      facts.errorDetail = errorDetail(envelope.failure, message, redactor)
     }
     return facts
   }
 
+  /// Of an error's code and of its message.
+  private static let errorBytesMax = 256
+
   /// Code and message of an error, made safe to show.
   private func errorDetail(
-    _ failure: UpstreamEnvelope.Failure, _ message: UnsafeRawBufferPointer
+    _ failure: UpstreamEnvelope.Failure, _ message: UnsafeRawBufferPointer,
+    _ redactor: SecretRedactor
   ) -> String {
+    let count = Self.errorBytesMax
     let parts = [failure.code ?? failure.type, failure.message].compactMap { text in
-      text.map { visibleText($0.decoded(in: message).bytes.prefix(256)) }
+      text.map { text in
+        let (opening, _) = text.opening(count + redactor.lookaheadBytes, in: message)
+        return redactor.show(opening.bytes, bytesMax: count)
+      }
     }
     return parts.isEmpty ? "an error without words" : parts.joined(separator: ": ")
   }
