@@ -3,6 +3,7 @@ import DequeModule
 import Dispatch
 import Glibc
 import HeapModule
+import HotlineTLS
 import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
@@ -58,6 +59,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// By descriptor; the tag tells events of a descriptor's earlier life.
   private var observers: [(observer: (any DescriptorObserver)?, tag: UInt32)] = []
   private var isEnding = false
+  private var whoWaitsForTheEnd: [() -> Void] = []
   /// Lent to whoever reads: empty again, and its storage free, when the read has been handled.
   var readBuffer = ByteBufferAllocator().buffer(capacity: readBytesMax)
   static let readBytesMax = 64 << 10
@@ -151,9 +153,12 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
         return news
       }
       tasks.append(contentsOf: news)
-      guard let task = tasks.popFirst() else { return }
+      guard let task = tasks.popFirst() else { break }
       task()
     }
+    // Its thread frees that at its own end, a moment after all that it does.
+    TLSThread.releaseState()
+    for tell in whoWaitsForTheEnd { tell() }
   }
 
   // MARK: Descriptors
@@ -253,7 +258,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   ) {
     execute { [self] in
       isEnding = true
-      tasks.append { queue.async { callback(nil) } }
+      whoWaitsForTheEnd.append { queue.async { callback(nil) } }
     }
   }
 }
