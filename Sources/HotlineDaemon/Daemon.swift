@@ -268,6 +268,7 @@ extension UpstreamDialect {
     self.init(
       envelope: configuration.envelope == .nested ? .nested : .flat,
       forcesStoreFalse: configuration.storeFalse,
+      isolatesResponses: configuration.isolatesResponses,
       defaultModel: configuration.takesModel ? defaults.model : nil,
       defaultInstructions: defaults.instructions,
       messageBytesMax: configuration.limits.messageBytesMax)

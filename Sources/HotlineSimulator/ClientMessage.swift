@@ -54,6 +54,8 @@ struct ResponseParameters: Decodable {
   /// There is a member `generate`.
   var namesGenerate = false
   var previousResponseID: String?
+  /// Of the Realtime API: `none` for a response beside the connection's conversation.
+  var conversation: String?
   /// The last user message's text, or the last tool's output.
   var text = ""
   /// The first function among the tools.
@@ -72,6 +74,7 @@ struct ResponseParameters: Decodable {
     generates = try container.decodeIfPresent(Bool.self, forKey: "generate") ?? true
     previousResponseID = try container.decodeIfPresent(
       String.self, forKey: "previous_response_id")
+    conversation = try container.decodeIfPresent(String.self, forKey: "conversation")
     text = try container.decodeIfPresent(Input.self, forKey: "input")?.text ?? ""
     toolOutputs = try container.decodeIfPresent(ToolOutputs.self, forKey: "input") ?? ToolOutputs()
     let tools = try container.decodeIfPresent([Tool].self, forKey: "tools") ?? []

@@ -4,6 +4,8 @@ import NIOCore
 extension ConnectionHandler {
   /// How much of a request's text is searched for marks and echoed, in characters.
   private static let textMax = 4096
+  /// Texts of a conversation that are remembered.
+  private static let saidMax = 16
 
   func textArrived(_ text: String) {
     let message: ClientMessage
@@ -139,11 +141,19 @@ extension ConnectionHandler {
     return plan.isOnce && !state.isFirst(String(text)) ? FaultPlan() : plan
   }
 
+  /// What is answered: in a conversation of the Realtime API all that was said there.
+  private func join(_ asked: Substring, _ parameters: ResponseParameters) -> Substring {
+    guard state.behaviour.isRealtime, parameters.conversation != "none" else { return asked }
+    said = (said + [String(asked)]).suffix(Self.saidMax)
+    return said.joined(separator: " / ")[...]
+  }
+
   func start(_ parameters: ResponseParameters, _ plan: FaultPlan) {
-    let text = parameters.text.prefix(Self.textMax)
+    let asked = parameters.text.prefix(Self.textMax)
     let calledFunction = parameters.functionName.flatMap { name in
-      text.contains("call the tool") ? name : nil
+      asked.contains("call the tool") ? name : nil
     }
+    let text = join(asked, parameters)
     let output: ResponseScript.Output =
       !parameters.generates
       ? .nothing : calledFunction.map { .functionCall(name: $0) } ?? .message

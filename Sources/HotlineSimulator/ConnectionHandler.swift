@@ -37,6 +37,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var run: ResponseRun?
   /// The response that may be continued here.
   var latestResponseID: String?
+  /// Of the Realtime API: what was said in the connection's conversation, latest last.
+  var said: [String] = []
   /// Its lanes by name, if the client names any.
   var lanes: [String: ConnectionHandler] = [:]
   /// Of a lane: its connection, and its name there.

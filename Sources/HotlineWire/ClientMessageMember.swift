@@ -17,6 +17,7 @@ enum ClientMessageMember: UInt8, CaseIterable {
   case previousResponseID
   case promptCacheKey
   case responseID
+  case conversation
 
   var name: StaticString {
     switch self {
@@ -35,6 +36,7 @@ enum ClientMessageMember: UInt8, CaseIterable {
     case .previousResponseID: "previous_response_id"
     case .promptCacheKey: "prompt_cache_key"
     case .responseID: "response_id"
+    case .conversation: "conversation"
     }
   }
 
@@ -75,7 +77,9 @@ struct ClientMessageMembers: ExpressibleByArrayLiteral {
     .type, .eventID, .stream, .streamOptions, .background, .streamID,
   ]
   /// Read where the body stands, and sent on.
-  static let body: Self = [.model, .instructions, .store, .previousResponseID, .promptCacheKey]
+  static let body: Self = [
+    .model, .instructions, .store, .previousResponseID, .promptCacheKey, .conversation,
+  ]
 
   func contains(_ member: ClientMessageMember) -> Bool {
     bits & (1 << UInt16(member.rawValue)) != 0

@@ -67,7 +67,7 @@ struct ClientMessageReader {
     case .hotline: try options.read(&scanner)
     case .response: try readResponse()
     case .eventID, .stream, .streamOptions, .background, .streamID, .model, .instructions, .store,
-      .previousResponseID, .promptCacheKey, .responseID:
+      .previousResponseID, .promptCacheKey, .responseID, .conversation:
       line.keep(try scanner.skipValue(), of: member)
     }
   }

@@ -28,16 +28,19 @@ package struct RequestBody: Hashable, Sendable {
   package var hasModel: Bool
   /// There are `instructions`, be they null.
   package var hasInstructions: Bool
+  /// There is a `conversation`, be it null.
+  package var hasConversation: Bool
   package var store: Store
 
   package init(
     envelope: RequestEnvelope, kept: [Range<Int>], hasModel: Bool = false,
-    hasInstructions: Bool = false, store: Store = .missing
+    hasInstructions: Bool = false, hasConversation: Bool = false, store: Store = .missing
   ) {
     self.envelope = envelope
     self.kept = kept
     self.hasModel = hasModel
     self.hasInstructions = hasInstructions
+    self.hasConversation = hasConversation
     self.store = store
   }
 
@@ -60,6 +63,7 @@ extension RequestBody {
     self.init(
       envelope: envelope, kept: object.kept(without: stripped),
       hasModel: object.seen.contains(.model),
-      hasInstructions: object.seen.contains(.instructions), store: store)
+      hasInstructions: object.seen.contains(.instructions),
+      hasConversation: object.seen.contains(.conversation), store: store)
   }
 }

@@ -82,6 +82,9 @@ package struct UpstreamDialect: Hashable, Sendable {
   package let envelope: RequestEnvelope
   /// `store` becomes false where it is missing or null, and an explicit true is refused.
   package let forcesStoreFalse: Bool
+  /// `conversation` becomes `"none"` where it is missing: by itself the server adds each response
+  /// to one conversation that all of its connection share, and answers by what it holds.
+  package let isolatesResponses: Bool
   /// Bytes of one message to the server.
   package let messageBytesMax: Int
   /// `,"model":"…"`; empty without a default.
@@ -90,15 +93,18 @@ package struct UpstreamDialect: Hashable, Sendable {
   private let defaultInstructions: [UInt8]
 
   /// - Parameters:
+  ///   - isolatesResponses: What is said in one response is no part of the next.
   ///   - defaultModel: Sent where a request has no `model`.
   ///   - defaultInstructions: Sent where a request has no `instructions`.
   package init(
     envelope: RequestEnvelope = .nested, forcesStoreFalse: Bool = true,
+    isolatesResponses: Bool = false,
     defaultModel: String? = nil, defaultInstructions: String? = nil,
     messageBytesMax: Int = UpstreamLimits().messageBytesMax
   ) {
     self.envelope = envelope
     self.forcesStoreFalse = forcesStoreFalse
+    self.isolatesResponses = isolatesResponses
     self.messageBytesMax = messageBytesMax
     self.defaultModel = Self.member("model", defaultModel)
     self.defaultInstructions = Self.member("instructions", defaultInstructions)
@@ -139,6 +145,7 @@ package struct UpstreamDialect: Hashable, Sendable {
       needsComma = true
     }
     if forcesStoreFalse, body.store == .missing { inject(Self.storeFalse) }
+    if isolatesResponses, !body.hasConversation { inject(Self.conversationNone) }
     if !body.hasModel { inject(defaultModel) }
     if !body.hasInstructions { inject(defaultInstructions) }
     message.append(envelope == .nested ? Self.nestedEnd : Self.flatEnd)
@@ -197,6 +204,7 @@ package struct UpstreamDialect: Hashable, Sendable {
   private static let comma = [UInt8(ascii: ",")]
   private static let flatEnd = Array("}".utf8)
   private static let storeFalse = Array(#","store":false"#.utf8)
+  private static let conversationNone = Array(#","conversation":"none""#.utf8)
   private static let falseLiteral = Array("false".utf8)
 
   /// `,"stream_id":"lane-1"`; the names of lanes need no escapes.

@@ -56,6 +56,23 @@ import Testing
     }
   }
 
+  /// Programs share a connection of the Realtime API, and are not to share what they say.
+  @Test func responsesAreIsolatedWhereTheirServerJoinsThem() throws {
+    let realtime = UpstreamDialect(
+      envelope: .nested, forcesStoreFalse: false, isolatesResponses: true)
+    func body(_ members: String) -> String {
+      #"{"type":"response.create","response":{\#(members)}}"#
+    }
+    #expect(try sent(body(#""a":1"#), realtime) == body(#""a":1,"conversation":"none""#))
+    #expect(try sent(body(""), realtime) == body(#""conversation":"none""#))
+    for value in [#""auto""#, #""none""#, "null"] {
+      let own = body(#""conversation":\#(value),"a":1"#)
+      #expect(try sent(own, realtime) == own)
+      #expect(try sent(own, plainNested) == own)
+    }
+    #expect(try sent(body(#""a":1"#), plainNested) == body(#""a":1"#))
+  }
+
   @Test func nullStoreBetweenCutMembersIsReplaced() throws {
     let line = #"{"type":"response.create","store":null,"stream":true,"a":1,"request_id":"x"}"#
     #expect(

@@ -45,8 +45,12 @@ struct JudgeTests {
     // Of the Realtime API's continuations the daemon itself says that they cannot be.
     let lost = isRealtime ? [] : [#""input":"x","previous_response_id":"resp_of_nobody""#]
     let asked = (Self.requests + lost).map { message($0, isNested: isRealtime) }
+    // As the daemon has it: beside the connection's conversation.
+    let aside = isRealtime ? #","conversation":"none""# : ""
     let base = "http://localhost:\(simulator.port)/v1"
-    let direct = try PythonJudge.types(asking: base, dialect, asked, in: directory)
+    let direct = try PythonJudge.types(
+      asking: base, dialect,
+      (Self.requests + lost).map { message($0 + aside, isNested: isRealtime) }, in: directory)
     #expect(Set(direct).count >= (isRealtime ? 11 : 13), "\(Set(direct).sorted())")
     let daemon = try DaemonProcess(
       """

@@ -125,6 +125,20 @@ struct ProviderTests {
     #expect(try rig.simulator.statistics().violations.integer == 0)
   }
 
+  /// Programs share a connection of the Realtime API, and what they say only if they ask for it.
+  @Test func whatIsSaidOnAConnectionStaysWithWhoSaidIt() throws {
+    var realtime = try #require(Provider.all.first { $0.isRealtime })
+    realtime.lines += "\nconnections_max = 1"
+    let rig = try ProviderRig(realtime)
+    let other = try rig.daemon.client()
+    #expect(answerText(try other.ask(ProviderRig.request("secret"))) == "Echo: secret")
+    #expect(answerText(try rig.client.ask(ProviderRig.request("mine"))) == "Echo: mine")
+    let shared = #","conversation":"auto""#
+    #expect(answerText(try other.ask(ProviderRig.request("one", shared))) == "Echo: one")
+    #expect(answerText(try rig.client.ask(ProviderRig.request("two", shared))) == "Echo: one / two")
+    #expect(answerText(try rig.client.ask(ProviderRig.request("three"))) == "Echo: three")
+  }
+
   @Test(arguments: Provider.all)
   func whatGoesWrongIsTheRequestsAlone(provider: Provider) throws {
     let rig = try ProviderRig(provider)

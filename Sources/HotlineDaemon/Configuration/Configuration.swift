@@ -139,6 +139,8 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   package var subprotocol: String?
   /// The model of ``Configuration/RequestDefaults`` is filled in.
   var takesModel: Bool
+  /// What is said in one response is no part of the next.
+  var isolatesResponses: Bool
   /// PEM file of the certificate authorities to trust instead of the system's.
   package var caFile: String?
   /// PEM file of authorities to trust beside those.
@@ -180,6 +182,7 @@ package struct UpstreamConfiguration: Hashable, Sendable {
     keyHeader = preset.keyHeader
     keyVariable = preset.keyVariable
     takesModel = preset.takesModel
+    isolatesResponses = preset.isolatesResponses
     limits = preset.limits
     keyPolicy = preset.wantsKey ? .lookup([]) : .none
   }

@@ -20,6 +20,8 @@ struct Preset: Sendable {
   var wantsKey = true
   /// A request may name a model, which is filled in from the configuration where it does not.
   var takesModel = true
+  /// A request is answered without what was said before, where it does not ask for that.
+  var isolatesResponses = false
   var limits = UpstreamLimits()
   /// Whether its server takes a request for no output, `generate:false`.
   var warmUp = WarmUpSupport.unknown
@@ -71,11 +73,13 @@ struct Preset: Sendable {
     name: "vercel-ai-gateway", url: "wss://ai-gateway.vercel.sh/v1/responses",
     keyVariable: "AI_GATEWAY_API_KEY")
 
-  /// The Realtime API: the model is the connection's, chosen in the URL, and so is what was said.
+  /// The Realtime API: the model is the connection's, chosen in the URL, and so is what was said,
+  /// unless a request says that it is not to be (`conversation` in the SDK's
+  /// realtime_response_create_params).
   static let openAIRealtime = Preset(
     name: "openai-realtime", url: "wss://api.openai.com/v1/realtime?model=gpt-realtime",
     envelope: .nested, continuation: .connection, keyVariable: "OPENAI_API_KEY",
-    takesModel: false, limits: .with { $0.cancel = .ask }, warmUp: .none)
+    takesModel: false, isolatesResponses: true, limits: .with { $0.cancel = .ask }, warmUp: .none)
 
   /// A server on this machine, such as vLLM's or LocalAI's.
   static let local = Preset(
