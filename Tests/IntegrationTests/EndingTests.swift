@@ -84,7 +84,10 @@ struct EndingTests {
     // This one may have been on the connection that was then refused.
     let first = try client.ask(request("x"))
     #expect(first.done?.outcome.string == "error", "\(first)")
-    try rig.daemon.waitForStatus("failing") { $0.upstreams[0].state.string == "failing" }
+    // A dial beside it may open yet, and take a request, before it is refused as well.
+    try rig.daemon.waitForStatus("failing, and no dial under way") {
+      $0.upstreams[0].state.string == "failing" && $0.upstreams[0].connections.array.isEmpty
+    }
     let lines = try client.ask(request("x"))
     let error = try expectError(lines, "upstream_rejected", sent: "no")
     #expect(error.hotline.retryable.bool == false)
