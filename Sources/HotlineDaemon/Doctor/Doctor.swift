@@ -117,7 +117,7 @@ struct Doctor {
     of host: String, within limit: Duration
   ) -> Result<[String], NameLookup.Failure> {
     let finding = Finding<Result<[String], NameLookup.Failure>>()
-    DispatchQueue.global().async { [lookup] in finding.found(lookup(host, .any)) }
+    NameLookup.inBackground(lookup, of: host, .any) { finding.found($0) }
     let timedOut = NameLookup.Failure("no answer within \(inSeconds(limit))", isDefinite: false)
     return finding.wait(limit) ?? .failure(timedOut)
   }

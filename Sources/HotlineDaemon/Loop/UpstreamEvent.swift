@@ -73,12 +73,8 @@ enum UpstreamEvent {
     _ failure: UpstreamEnvelope.Failure, _ message: UnsafeRawBufferPointer,
     _ redactor: SecretRedactor
   ) -> String {
-    let count = Self.errorBytesMax
     let parts = [failure.code ?? failure.type, failure.message].compactMap { text in
-      text.map { text in
-        let (opening, _) = text.opening(count + redactor.lookaheadBytes, in: message)
-        return redactor.show(opening.bytes, bytesMax: count)
-      }
+      text.map { excerpt(of: $0, Self.errorBytesMax, message, redactor).shown }
     }
     return parts.isEmpty ? "an error without words" : parts.joined(separator: ": ")
   }
@@ -94,11 +90,19 @@ enum UpstreamEvent {
     ]
     return names.mapValues { text in
       guard let text else { return "none" }
-      let count = Self.evidenceCharactersMax
-      let (opening, isWhole) = text.opening(count + redactor.lookaheadBytes, in: message)
-      let shown = redactor.show(opening.bytes, bytesMax: count)
-      return "\(shown)\(isWhole && opening.bytes.count <= count ? "" : "…")"
+      let (shown, isWhole) = excerpt(of: text, Self.evidenceCharactersMax, message, redactor)
+      return "\(shown)\(isWhole ? "" : "…")"
     }
+  }
+
+  /// The beginning of a string of the message, made safe to show.
+  private func excerpt(
+    of text: JSONText, _ count: Int, _ message: UnsafeRawBufferPointer,
+    _ redactor: SecretRedactor
+  ) -> (shown: String, isWhole: Bool) {
+    let (opening, isWhole) = text.opening(count + redactor.lookaheadBytes, in: message)
+    let shown = redactor.show(opening.bytes, bytesMax: count)
+    return (shown, isWhole && opening.bytes.count <= count)
   }
 
   func write(to client: ClientHandler, idSpelling: [UInt8], scratch: inout [UInt8]) {

@@ -59,20 +59,23 @@ struct Accounts {
     countMax: 128, other: TagKey(uid: nil, tag: "other"))
 
   mutating func add(_ end: RequestEnd) {
-    total.add(end.usage, cost: end.cost)
-    models.update(end.model, or: Account()) { $0.add(end.usage, cost: end.cost) }
-    upstreams.update(end.upstream, or: Account()) { $0.add(end.usage, cost: end.cost) }
     let key = TagKey(uid: end.uid, tag: end.tag)
-    tags.update(key, or: Account()) { $0.add(end.usage, cost: end.cost) }
+    add(to: end.model, end.upstream, key) { $0.add(end.usage, cost: end.cost) }
   }
 
   mutating func add(_ warmUp: WarmUpEnd) {
-    func add(_ account: inout Account) {
-      account.add(warmUp.usage, cost: warmUp.cost, isRequest: false)
+    let key = TagKey(uid: warmUp.uid, tag: WarmUpEnd.tag)
+    add(to: warmUp.model, warmUp.upstream, key) {
+      $0.add(warmUp.usage, cost: warmUp.cost, isRequest: false)
     }
+  }
+
+  private mutating func add(
+    to model: String?, _ upstream: String, _ key: TagKey, _ add: (inout Account) -> Void
+  ) {
     add(&total)
-    models.update(warmUp.model, or: Account(), add)
-    upstreams.update(warmUp.upstream, or: Account(), add)
-    tags.update(TagKey(uid: warmUp.uid, tag: WarmUpEnd.tag), or: Account(), add)
+    models.update(model, or: Account(), add)
+    upstreams.update(upstream, or: Account(), add)
+    tags.update(key, or: Account(), add)
   }
 }

@@ -6,15 +6,11 @@ import NIOConcurrencyHelpers
 package final class SerialWorker: Sendable {
   package typealias Work = @Sendable () -> Void
 
-  private struct Inbox {
-    var work: [Work] = []
-    var hasThread = false
-  }
-
   private let name: String
-  private let inbox = NIOLockedValueBox(Inbox())
-  /// True while there is work.
+  /// True while there is work; guards what follows.
   private let bell = ConditionLock(value: false)
+  nonisolated(unsafe) private var waiting: [Work] = []
+  nonisolated(unsafe) private var hasThread = false
 
   /// - Parameter name: of its thread; at most 15 bytes.
   package init(name: String) {
@@ -23,21 +19,23 @@ package final class SerialWorker: Sendable {
 
   /// Has `work` done after all that came before; where the system has no thread left, at once.
   package func async(_ work: @escaping Work) {
-    let isFirst = inbox.withLockedValue { inbox in
-      inbox.work.append(work)
-      defer { inbox.hasThread = true }
-      return !inbox.hasThread
-    }
     bell.lock()
+    waiting.append(work)
+    let isFirst = !hasThread
+    hasThread = true
     bell.unlock(withValue: true)
     guard isFirst else { return }
     do {
       try DetachedThread.start(name) { [self] in
-        while true { doNext() }
+        while true {
+          bell.lock(whenValue: true)
+          unlockAndWork()
+        }
       }
     } catch {
-      inbox.withLockedValue { $0.hasThread = false }
-      doNext()
+      bell.lock()
+      hasThread = false
+      unlockAndWork()
     }
   }
 
@@ -52,13 +50,11 @@ package final class SerialWorker: Sendable {
     done.unlock()
   }
 
-  private func doNext() {
-    bell.lock(whenValue: true)
+  /// Does what has come; the caller holds the lock.
+  private func unlockAndWork() {
+    let work = waiting
+    waiting = []
     bell.unlock(withValue: false)
-    let work = inbox.withLockedValue { inbox in
-      defer { inbox.work = [] }
-      return inbox.work
-    }
     for work in work { work() }
   }
 }

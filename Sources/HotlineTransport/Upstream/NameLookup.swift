@@ -50,6 +50,20 @@ package enum NameLookup {
     return .success(addresses)
   }
 
+  /// Asks on a thread of its own, which stays for as long as a name server does not answer.
+  ///
+  /// - Parameter answered: is called once, on that thread; where the system has none left, at once.
+  package static func inBackground(
+    _ lookup: @escaping Function, of name: String, _ family: Family,
+    answered: @escaping @Sendable (Result<[String], Failure>) -> Void
+  ) {
+    do {
+      try DetachedThread.start("hotline-lookup") { answered(lookup(name, family)) }
+    } catch {
+      answered(.failure(Failure("\(error)", isDefinite: false)))
+    }
+  }
+
   private static func failure(_ code: Int32) -> Failure {
     // EAI_NODATA is a GNU extension that Swift's module lacks.
     let noData: Int32 = -5

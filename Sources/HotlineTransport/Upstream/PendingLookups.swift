@@ -38,14 +38,8 @@ final class PendingLookups {
     }
     waiting[question] = [completion]
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    do {
-      try DetachedThread.start("hotline-lookup") { [lookup, eventLoop] in
-        let answer = lookup(name, family)
-        eventLoop.execute { bound.value.answered(question, answer) }
-      }
-    } catch {
-      let failure = NameLookup.Failure("\(error)", isDefinite: false)
-      eventLoop.execute { bound.value.answered(question, .failure(failure)) }
+    NameLookup.inBackground(lookup, of: name, family) { [eventLoop] answer in
+      eventLoop.execute { bound.value.answered(question, answer) }
     }
   }
 
