@@ -73,7 +73,14 @@ struct Affinity: Sendable {
     var lane: Int
   }
 
-  private var responses: BoundedMemory<ResponseKey, Place>
+  /// What is known of a response that ended.
+  struct Origin: Hashable, Sendable {
+    var place: Place
+    /// Its server keeps it beyond the place.
+    var isStored: Bool
+  }
+
+  private var responses: BoundedMemory<ResponseKey, Origin>
   private var preferences: BoundedMemory<Preference, ConnectionNumber>
 
   init(entriesMax: Int) {
@@ -82,7 +89,7 @@ struct Affinity: Sendable {
   }
 
   /// Where a response was made; it may be gone by now.
-  func place(ofResponse key: ResponseKey) -> Place? {
+  func origin(of key: ResponseKey) -> Origin? {
     responses[key]
   }
 
@@ -91,8 +98,8 @@ struct Affinity: Sendable {
     preferences[preference]
   }
 
-  mutating func responseMade(_ key: ResponseKey, at place: Place) {
-    responses.set(key, to: place)
+  mutating func responseMade(_ key: ResponseKey, at place: Place, isStored: Bool) {
+    responses.set(key, to: Origin(place: place, isStored: isStored))
   }
 
   /// - Returns: the connection that last served it before.

@@ -281,8 +281,9 @@ extension Broker {
     request.state = .ordered
     requests[number] = request
     upstreams[index].waitingCount += 1
-    if request.spec.previousResponseID != nil,
-      upstreams[index].pool.settings.continuation == .connection
+    if request.isTied
+      || (request.spec.previousResponseID != nil
+        && upstreams[index].pool.settings.continuation == .connection)
     {
       let error = conversationLostError(of: request, sent: sentBefore)
       return end(number, .error, with: error, at: now)

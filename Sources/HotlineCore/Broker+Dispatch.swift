@@ -91,7 +91,7 @@ extension Broker {
       }
     guard let preferred, let connection = upstreams[index].pool.connections[preferred],
       upstreams[index].pool.takesAny(connection, at: now), now < connection.ages.marginAt,
-      let lane = connection.freeLane(suiting: request.spec.preference(of: request.uid))
+      let lane = connection.freeLane(suiting: request.spec, of: request.uid)
     else { return nil }
     return Affinity.Place(connection: preferred, lane: lane)
   }
@@ -146,7 +146,7 @@ extension Broker {
       // A batch request's turn comes as often in the queue as batch requests' do, and no sooner.
       let givesWay = record.spec.priority == .batch && upstreams[index].queue.hasInteractive
       guard !givesWay,
-        let lane = connection.freeLane(suiting: record.spec.preference(of: record.uid))
+        let lane = connection.freeLane(suiting: record.spec, of: record.uid)
       else {
         // What is free here might be continued by others: any other lane is as good.
         detach(record)

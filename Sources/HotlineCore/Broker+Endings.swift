@@ -100,15 +100,16 @@ extension Broker {
   }
 
   /// The response on a lane has ended by its terminal event.
+  ///
+  /// - Parameter isSpent: more of it may come nevertheless.
   mutating func freeLane(
     _ lane: Int, of number: ConnectionNumber, _ index: Int, _ running: Lane.Running,
     isSpent: Bool = false, at now: MonotonicInstant
   ) {
     let limits = upstreams[index].pool.limits
-    upstreams[index].pool.connections[number]?.lanes[lane]
-      .freed(by: running.responseID, isSpent: isSpent)
-    upstreams[index].pool.connections[number]?.served(limits, at: now)
-    upstreams[index].pool.warmUps.requestServed()
+    let isServed = upstreams[index].pool.connections[number]?
+      .responseEnded(running, on: lane, isSpent: isSpent, limits, at: now)
+    if isServed == true { upstreams[index].pool.warmUps.requestServed() }
   }
 
   /// Closes a connection on which nothing wanted runs, and finds other ways for what waits for it.

@@ -338,8 +338,9 @@ extension Broker {
     case .completed, .incomplete, .cancelled:
       guard let id = running.responseID else { return }
       let key = Affinity.ResponseKey(uid: request.uid, response: id)
-      upstreams[index].affinity.responseMade(key, at: place)
-      guard upstreams[index].pool.settings.continuation == .connection else { return }
+      let isStored = upstreams[index].pool.settings.stores(request.spec)
+      upstreams[index].affinity.responseMade(key, at: place, isStored: isStored)
+      guard !isStored else { return }
       upstreams[index].pool.connections[place.connection]?.lanes[place.lane]
         .chainAt = now
     case .failed, .error:
@@ -350,7 +351,7 @@ extension Broker {
   /// Forgets the response that a request continued, and that nothing else can continue now.
   private mutating func evictPrevious(of number: RequestNumber, _ index: Int) {
     guard let key = requests[number]?.previousResponseKey else { return }
-    if let place = upstreams[index].affinity.place(ofResponse: key) {
+    if let place = upstreams[index].affinity.origin(of: key)?.place {
       upstreams[index].pool.connections[place.connection]?.lanes[place.lane]
         .chainEnded(key.response)
     }

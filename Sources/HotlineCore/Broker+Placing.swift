@@ -40,37 +40,41 @@ extension Broker {
     // Not held in a variable: a copy of the pool would cost more than all the rest.
     let index = spec.upstream.rawValue
     if let key = spec.previousResponseKey(of: uid) {
-      let place = upstreams[index].affinity.place(ofResponse: key).flatMap { place in
-        upstreams[index].pool.connections[place.connection].flatMap { connection in
-          connection.takesContinuations && connection.continues(on: place.lane) ? place : nil
-        }
-      }
+      let origin = upstreams[index].affinity.origin(of: key)
+      let place = origin.flatMap { goesOn(at: $0.place, of: index) ? $0.place : nil }
+      let isTied =
+        upstreams[index].pool.settings.continuation == .connection || origin?.isStored == false
       #if HOTLINE_PLANTED_FAULTS
         if PlantedFault.current == .losesConversationsForNothing, let place,
           upstreams[index].pool.connections[place.connection]?.isIdle == false
         {
-          return upstreams[index].pool.settings.continuation == .connection ? .lost : .queue
+          return isTied ? .lost : .queue
         }
       #endif
-      switch (upstreams[index].pool.settings.continuation, place) {
-      case (.connection, .some(let place)): return .lane(place)
-      case (.connection, nil): return .lost
-      case (.anywhere, .some(let place)):
-        return preferred(place.connection, spec.preference(of: uid), of: index, at: now)
-      case (.anywhere, nil): break
+      switch (isTied, place) {
+      case (true, let place?): return .lane(place)
+      case (true, nil): return .lost
+      case (false, let place?): return preferred(place.connection, spec, uid, of: index, at: now)
+      case (false, nil): break
       }
     }
     if let preference = spec.preference(of: uid) {
       guard let number = upstreams[index].affinity.connection(for: preference) else {
         return .queue
       }
-      return preferred(number, preference, of: index, at: now)
+      return preferred(number, spec, uid, of: index, at: now)
     }
     // Whoever waits for the sake of a habit must not overtake who just waits.
     guard let number = clients[client]?.lastServedOn, upstreams[index].queue.isEmpty,
       !upstreams[index].patient.contains(where: { requests[$0]?.client == client })
     else { return .queue }
-    return preferred(number, nil, by: client, of: index, at: now)
+    return preferred(number, spec, uid, by: client, of: index, at: now)
+  }
+
+  /// What was made there can be continued there.
+  private func goesOn(at place: Affinity.Place, of index: Int) -> Bool {
+    guard let connection = upstreams[index].pool.connections[place.connection] else { return false }
+    return connection.takesContinuations && connection.continues(on: place.lane)
   }
 
   /// A connection that is preferred for the prompt cache's sake, if it is of any use.
@@ -78,14 +82,14 @@ extension Broker {
   /// - Parameter client: whose own requests it would not wait for: what it sends side by side is to
   ///   run side by side.
   private func preferred(
-    _ number: ConnectionNumber, _ preference: Affinity.Preference?, by client: ClientNumber? = nil,
+    _ number: ConnectionNumber, _ spec: NewRequest, _ uid: UInt32, by client: ClientNumber? = nil,
     of index: Int, at now: MonotonicInstant
   ) -> Destination {
     guard let connection = upstreams[index].pool.connections[number],
       upstreams[index].pool.takesAny(connection, at: now),
       now < connection.ages.marginAt
     else { return .queue }
-    if connection.freeLane(suiting: preference) == nil {
+    if connection.freeLane(suiting: spec, of: uid) == nil {
       guard upstreams[index].pool.limits.patience > .zero, connection.freeLane == nil else {
         return .queue
       }
@@ -120,7 +124,7 @@ extension Broker {
       return connection?.canContinue(on: place.lane) != true
     case .connection(let number, _):
       let connection = upstreams[index].pool.connections[number]
-      return connection?.freeLane(suiting: spec.preference(of: uid)) == nil
+      return connection?.freeLane(suiting: spec, of: uid) == nil
     case .queue:
       // Who waits for the sake of a habit comes to the queue with it, and may be before it there.
       return !upstreams[index].patient.isEmpty
@@ -142,6 +146,7 @@ extension Broker {
     case .lost:
       return end(number, .error, with: conversationLostError(of: request), at: now)
     case .lane(let place):
+      requests[number]?.isTied = true
       requests[number]?.state = .bound(to: place.connection, lane: place.lane)
       upstreams[index].pool.connections[place.connection]?.lanes[place.lane].bound.append(number)
       upstreams[index].attachedCount += 1
@@ -241,6 +246,16 @@ extension Broker {
       actions += place(number, at: now)
     }
     return actions
+  }
+}
+
+extension UpstreamSettings {
+  /// A request's response can be continued on other connections than that which makes it.
+  func stores(_ spec: NewRequest) -> Bool {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .ignoresWhatIsNotStored { return continuation == .anywhere }
+    #endif
+    return continuation == .anywhere && (forcesStoreFalse || !spec.isUnstored)
   }
 }
 

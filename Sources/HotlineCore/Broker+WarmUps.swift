@@ -97,7 +97,7 @@ extension Broker {
       #endif
       return []
     case .terminal(let outcome):
-      endWarmUp(on: lane, of: number, index, running, at: now)
+      freeLane(lane, of: number, index, running, at: now)
       let account = Action.accountForWarmUp(on: number, usage: event.usage)
       guard outcome == .failed else {
         upstreams[index].pool.warmUps.succeeded()
@@ -116,7 +116,7 @@ extension Broker {
     let number = connection.number
     let isLaneRefused = !running.hasResponse && connection.isRefusedLane(event)
     let isItsOwn = !running.hasResponse && !event.isForTheConnectionsSake && !isLaneRefused
-    endWarmUp(on: lane, of: number, index, running, isSpent: !isItsOwn, at: now)
+    freeLane(lane, of: number, index, running, isSpent: !isItsOwn, at: now)
     guard isItsOwn else {
       let actions =
         event.isPassing || isLaneRefused ? warmUpPassed(index) : warmUpFailed(index)
@@ -130,24 +130,6 @@ extension Broker {
     guard !event.isPassing else { return warmUpPassed(index) }
     let words = event.errorDetail ?? "an error without words"
     return warmUpRefused(index, .refused(words))
-  }
-
-  /// Its response has ended: the lane takes requests.
-  ///
-  /// - Parameter isSpent: more of it may come nevertheless.
-  private mutating func endWarmUp(
-    on lane: Int, of number: ConnectionNumber, _ index: Int, _ running: Lane.Running,
-    isSpent: Bool = false, at now: MonotonicInstant
-  ) {
-    let limits = upstreams[index].pool.limits
-    upstreams[index].pool.connections[number]?.lanes[lane]
-      .freed(by: running.responseID, isSpent: isSpent)
-    upstreams[index].pool.connections[number]?.warmedUp(limits, at: now)
-    #if HOTLINE_PLANTED_FAULTS
-      if PlantedFault.current == .countsAWarmUpAsServed {
-        upstreams[index].pool.connections[number]?.served(limits, at: now)
-      }
-    #endif
   }
 
   /// Gives up one that does not end: more of it may come, so that its connection is of no use.

@@ -24,6 +24,8 @@
     case believesEveryEvent
     case ignoresTheOrderOfAConversation
     case continuesOnAnyConnection
+    case continuesOnAnyLane
+    case ignoresWhatIsNotStored
     case missesPongs
     case dialsAtOnceAfterAFailure
     case forgetsAQueueTimeout

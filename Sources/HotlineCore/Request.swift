@@ -38,6 +38,8 @@ package struct NewRequest: Hashable, Sendable {
   package var previousResponseID: ByteString?
   /// What the server caches prompts by: requests of one key prefer one connection.
   package var promptCacheKey: ByteString?
+  /// Its response is not to be stored (`store:false`): only the lane that makes it continues it.
+  package var isUnstored = false
   package var priority: Priority = .interactive
   package var events: EventFilter = .all
   /// Longest wait for a connection; nil: as configured.
@@ -109,6 +111,8 @@ struct Request: Sendable {
   var lostAt: MonotonicInstant?
   /// Events delivered of earlier attempts: notices, as no answered request is sent again.
   var eventsBefore = 0
+  /// Nothing but the lane that made what it continues can serve it.
+  var isTied = false
   /// It was sent again: given to a second lane after the first may have sent it.
   var isResent = false
   /// When it was last given to a lane.

@@ -4,24 +4,29 @@ package struct UpstreamSettings: Hashable, Sendable {
   package enum Continuation: String, Hashable, Sendable {
     /// Only on the connection that made it (`store:false`).
     case connection
-    /// On any connection: the server stores responses.
+    /// On any connection: the server stores responses, those excepted that a request asked it not
+    /// to store.
     case anywhere
   }
 
   package var name: String
   package var limits: UpstreamLimits
   package var continuation: Continuation
+  /// Every request is sent with `store:false`, so that ``continuation`` is said of just that.
+  package var forcesStoreFalse: Bool
   /// A new connection that nobody waits for is warmed up: its server is sent what all requests
   /// share.
   package var warmsUp: Bool
 
   package init(
     name: String, limits: UpstreamLimits = UpstreamLimits(),
-    continuation: Continuation = .connection, warmsUp: Bool = false
+    continuation: Continuation = .connection, forcesStoreFalse: Bool = false,
+    warmsUp: Bool = false
   ) {
     self.name = name
     self.limits = limits
     self.continuation = continuation
+    self.forcesStoreFalse = forcesStoreFalse
     self.warmsUp = warmsUp
   }
 }

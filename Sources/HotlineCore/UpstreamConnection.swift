@@ -38,7 +38,7 @@ struct UpstreamConnection: Sendable {
   var hasServedPinned = false
   /// The end of its last response, or its opening.
   private(set) var lastActiveAt: MonotonicInstant
-  /// Responses that ended here.
+  /// Responses that ended here, warm-ups not among them.
   private(set) var responsesServed = 0
   /// A warm-up has ended here.
   private(set) var isWarmedUp = false
@@ -166,13 +166,24 @@ struct UpstreamConnection: Sendable {
     keepalive.map { $0.heardAt >= instant } ?? false
   }
 
-  /// The free lane for a request that prefers this connection: one of which no response can be
+  /// The free lane for a request that prefers this connection: the one whose latest response it
+  /// continues, which its server need not fetch there; else one of which no response can be
   /// continued, or only by what prefers the same. A prompt cache is not worth a conversation.
-  func freeLane(suiting preference: Affinity.Preference?) -> Int? {
+  func freeLane(suiting spec: NewRequest, of uid: UInt32) -> Int? {
     guard let lane = freeLane else { return nil }
+    if let previous = spec.previousResponseID, let maker = freeLane(whoseLatestIs: previous) {
+      return maker
+    }
     if lanes[lane].chainAt == nil { return lane }
-    guard let preference else { return nil }
+    guard let preference = spec.preference(of: uid) else { return nil }
     return (0..<lanesUsable).first { lanes[$0].isFree && lanes[$0].chainOwner == preference }
+  }
+
+  private func freeLane(whoseLatestIs response: ByteString) -> Int? {
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .continuesOnAnyLane { return nil }
+    #endif
+    return (0..<lanesUsable).first { lanes[$0].isFree && lanes[$0].lastResponseID == response }
   }
 
   // MARK: Ages
@@ -185,18 +196,24 @@ struct UpstreamConnection: Sendable {
     setAges(limits)
   }
 
-  /// A response has ended here.
-  mutating func served(_ limits: UpstreamLimits, at now: MonotonicInstant) {
-    responsesServed += 1
+  /// The response on a lane has ended: the server counts its idle time from now.
+  ///
+  /// - Parameter isSpent: more of it may come nevertheless.
+  /// - Returns: whether it was a request's, rather than a warm-up.
+  mutating func responseEnded(
+    _ running: Lane.Running, on lane: Int, isSpent: Bool, _ limits: UpstreamLimits,
+    at now: MonotonicInstant
+  ) -> Bool {
+    var isServed = !lanes[lane].isWarming
+    if !isServed { isWarmedUp = true }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .countsAWarmUpAsServed { isServed = true }
+    #endif
+    if isServed { responsesServed += 1 }
+    lanes[lane].freed(by: running.responseID, isSpent: isSpent)
     lastActiveAt = now
     setIdleAges(limits)
-  }
-
-  /// A warm-up has ended here: the server counts its idle time from now, nobody was served.
-  mutating func warmedUp(_ limits: UpstreamLimits, at now: MonotonicInstant) {
-    isWarmedUp = true
-    lastActiveAt = now
-    setIdleAges(limits)
+    return isServed
   }
 
   /// Goes by other limits from now on.
@@ -229,8 +246,10 @@ struct UpstreamConnection: Sendable {
     var next = keepalive?.nextDeadline ?? MonotonicInstant(nanoseconds: .max)
     if !isProven, let openedAt { next = min(next, openedAt.advanced(by: UpstreamPool.settleTime)) }
     for lane in lanes {
-      if case .abandoned(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
-      if case .warming(_, let giveUpAt) = lane.state { next = min(next, giveUpAt) }
+      switch lane.state {
+      case .abandoned(_, let giveUpAt), .warming(_, let giveUpAt): next = min(next, giveUpAt)
+      case .idle, .busy, .spent: break
+      }
       if let ended = lane.steering.ended, lane.running != nil { next = min(next, ended.giveUpAt) }
     }
     return next

@@ -15,7 +15,8 @@ package struct RequestBody: Hashable, Sendable {
     /// An explicit null, at this place.
     case null(Range<Int>)
     case `true`
-    /// False, or something that only the server can judge.
+    case `false`
+    /// Something that only the server can judge.
     case other
   }
 
@@ -58,6 +59,7 @@ extension RequestBody {
     case (nil, _): store = .missing
     case (.null, let range?): store = .null(range)
     case (.true, _): store = .true
+    case (.false, _): store = .false
     default: store = .other
     }
     self.init(

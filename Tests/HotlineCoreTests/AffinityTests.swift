@@ -84,25 +84,25 @@ import Testing
   }
 
   @Test mutating func aResponseBelongsToItsConnectionAndItsUser() {
-    affinity.responseMade(response("a"), at: place)
-    #expect(affinity.place(ofResponse: response("a")) == place)
-    #expect(affinity.place(ofResponse: response("b")) == nil)
-    #expect(affinity.place(ofResponse: response("a", uid: 0)) == nil)
+    affinity.responseMade(response("a"), at: place, isStored: true)
+    #expect(affinity.origin(of: response("a"))?.place == place)
+    #expect(affinity.origin(of: response("b")) == nil)
+    #expect(affinity.origin(of: response("a", uid: 0)) == nil)
   }
 
   @Test mutating func anEvictedResponseIsForgotten() {
-    affinity.responseMade(response("a"), at: place)
+    affinity.responseMade(response("a"), at: place, isStored: true)
     affinity.responseEvicted(response("a"))
-    #expect(affinity.place(ofResponse: response("a")) == nil)
+    #expect(affinity.origin(of: response("a")) == nil)
   }
 
   @Test mutating func responsesAndConversationsHaveTheirOwnRoom() {
     let key = Affinity.ConversationKey(uid: 1000, conversation: "c")
     affinity.served(.conversation(key), on: 3)
-    for id in ["a", "b", "c"] as [ByteString] { affinity.responseMade(response(id), at: place) }
+    for id in ["a", "b", "c"] as [ByteString] { affinity.responseMade(response(id), at: place, isStored: true) }
     #expect(affinity.connection(for: .conversation(key)) == 3)
-    #expect(affinity.place(ofResponse: response("a")) == nil)
-    #expect(affinity.place(ofResponse: response("c")) == place)
+    #expect(affinity.origin(of: response("a")) == nil)
+    #expect(affinity.origin(of: response("c"))?.place == place)
   }
 
   @Test mutating func aConversationMovesToTheConnectionThatServedItLast() {

@@ -93,6 +93,75 @@ import Testing
       ])
   }
 
+  @Test func aStoredResponseIsRatherContinuedOnItsLane() {
+    var fixture = BrokerFixture.lanes(3, continuation: .anywhere)
+    for lane in 0..<3 { fixture.runOnLane(lane) }
+    for lane in 0..<3 { fixture.endOnLane(lane) }
+    #expect(fixture.ask("d") { $0.previousResponseID = "r3" }.last == .send(4, on: 1, lane: 2))
+    #expect(fixture.ask("e") { $0.previousResponseID = "r2" }.last == .send(5, on: 1, lane: 1))
+  }
+
+  @Test func whatTheLaneNoLongerHasLastIsContinuedOnAny() {
+    var fixture = BrokerFixture.lanes(3, continuation: .anywhere)
+    for lane in 0..<2 { fixture.runOnLane(lane) }
+    for lane in 0..<2 { fixture.endOnLane(lane) }
+    fixture.run("c", response: "r3", as: 3, lane: .lane(1)) { $0.previousResponseID = "r2" }
+    fixture.event(.ended(.completed, "r3").of(.lane(1)))
+    #expect(fixture.ask("d") { $0.previousResponseID = "r2" }.last == .send(4, on: 1, lane: 0))
+  }
+
+  // MARK: What is not stored
+
+  @Test func whatIsNotStoredIsContinuedOnItsLaneOnly() {
+    var fixture = BrokerFixture.lanes(3, continuation: .anywhere)
+    fixture.runOnLane(0)
+    fixture.runOnLane(1) { $0.isUnstored = true }
+    for lane in 0..<2 { fixture.endOnLane(lane) }
+    fixture.run("c", response: "r3", as: 3, lane: .lane(1)) { $0.previousResponseID = "r2" }
+    // Its lane is busy: another would be refused.
+    #expect(fixture.ask("d") { $0.previousResponseID = "r2" } == [.accept(4, madeID: nil)])
+    #expect(
+      fixture.event(.ended(.completed, "r3").of(.lane(1))).last == .send(4, on: 1, lane: 1))
+  }
+
+  @Test func whatIsNotStoredKeepsItsLaneFromOthers() {
+    var fixture = BrokerFixture.lanes(2, continuation: .anywhere)
+    fixture.runOnLane(0) { $0.isUnstored = true }
+    fixture.endOnLane(0)
+    #expect(fixture.pool.connections[1]?.lanes[0].chainAt != nil)
+    #expect(fixture.ask("b", from: 2).last == .send(2, on: 1, lane: 1))
+  }
+
+  @Test func whatIsNotStoredIsLostWithItsConnection() {
+    var fixture = BrokerFixture.lanes(2, continuation: .anywhere) { $0.connectionsMax = 2 }
+    fixture.runOnLane(0) { $0.isUnstored = true }
+    fixture.endOnLane(0)
+    fixture.ask("b") { $0.previousResponseID = "r1" }
+    let lost = failure(.conversationLost, param: "previous_response_id")
+    // Nothing of it was sent: but no other connection can serve it.
+    #expect(
+      fixture.closed(1, .reset).contains(
+        .finish(2, lost, done(.error, on: 1, reused: true))))
+    #expect(
+      fixture.ask("c") { $0.previousResponseID = "r1" }.contains(
+        .finish(3, lost, done(.error))))
+    // What nobody knows may be stored.
+    fixture.ask("d") { $0.previousResponseID = "r0" }
+    #expect(fixture.broker.requests[4]?.state == .queued)
+  }
+
+  /// The configuration says how such a server continues what it is never asked to store.
+  @Test func whereNothingIsEverStoredTheConfigurationSaysWhatContinues() {
+    let settings = UpstreamSettings(
+      name: "up", limits: UpstreamLimits(), continuation: .anywhere, forcesStoreFalse: true)
+    var fixture = BrokerFixture(upstreams: [settings], clients: 1)
+    for case .dial(let number, _) in fixture.start() { fixture.opened(number) }
+    fixture.serve("a", response: "r1", as: 1) { $0.isUnstored = true }
+    fixture.closed(1, .reset)
+    fixture.ask("b") { $0.previousResponseID = "r1" }
+    #expect(fixture.broker.requests[2]?.state == .queued)
+  }
+
   // MARK: Chains
 
   @Test func theLaneThatNobodyContinuesIsTakenFirstThenTheOneLongestQuiet() {

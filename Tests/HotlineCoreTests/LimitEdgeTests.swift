@@ -119,7 +119,7 @@ struct Edge: Equatable {
     }
     func place(_ id: ByteString) -> Affinity.Place? {
       let key = Affinity.ResponseKey(uid: 1000, response: id)
-      return fixture.broker.upstreams[0].affinity.place(ofResponse: key)
+      return fixture.broker.upstreams[0].affinity.origin(of: key)?.place
     }
     return Edge(isWithin: place("r2") != nil && place("r3") != nil, isBeyond: place("r1") != nil)
   }

@@ -72,7 +72,10 @@ import Testing
 
   @Test func activityMovesTheIdleLimitOnly() {
     var connection = connection(.ready)
-    connection.served(limits, at: t(600_000))
+    connection.lanes[0].state = .busy(running())
+    let isServed = connection.responseEnded(
+      running(), on: 0, isSpent: false, limits, at: t(600_000))
+    #expect(isServed)
     #expect(connection.ages.idleEnd == t(600_000 + 14 * 60_000))
     #expect(connection.ages.ageEnd == t(1_000 + 55 * 60_000))
     #expect(connection.responsesServed == 1)

@@ -84,6 +84,23 @@ extension Scenario {
     }
   }
 
+  /// Half of what is continued exists only where it was made, though the servers store the rest.
+  mutating func drawUnstored(_ random: inout Chance) {
+    guard random.oneIn(4) else { return }
+    client.unstored = 500
+    for index in upstreams.indices {
+      upstreams[index].continuation = .anywhere
+      // Of little use, where nobody could tell whose a late event is.
+      upstreams[index].forcesStoreFalse = random.oneIn(8)
+    }
+    guard random.oneIn(2) else { return }
+    client.chains = 600
+    for index in upstreams.indices where random.oneIn(2) {
+      upstreams[index].limits.lanes = random.pick([2, 4, 8])
+      servers[index].lanes = .echoes
+    }
+  }
+
   /// Everybody continues what came before, on few connections, which their servers refuse.
   mutating func drawChains(_ random: inout Chance) {
     client.chains = 800

@@ -104,6 +104,8 @@ struct Scenario {
     var othersCancel = 0
     /// A request may go to another upstream.
     var alternatives = 0
+    /// A response is not to be stored.
+    var unstored = 0
   }
 
   /// A way in which a dial fails.

@@ -55,15 +55,33 @@ extension Simulation {
       && now < connection.activeAt + shortest(limits.idleLimit) - lead
   }
 
+  /// What a server stores, it need not fetch for the lane that made it last.
+  ///
+  /// - Parameter on: where the request is being sent.
+  func checkLaneKept(_ request: TrueRequest, _ on: SimulatedConnection, _ lane: Int) {
+    guard let previous = request.spec.previousResponseID, request.isRemembered,
+      request.attempts.isEmpty, request.turnAt == now, request.spec.priority == .interactive,
+      !on.isConfused, !on.mayBeRetiring, on.echo == .present, !mayBeTied(request),
+      isYoung(on, scenario.upstreams[on.upstream.rawValue].limits),
+      let maker = makers[previous], maker.connection == on.number, maker.lane != lane
+    else { return }
+    let state = on.lanes[maker.lane]
+    let isWaitedFor = open.contains { number in
+      guard number != request.number else { return false }
+      return requests[number]?.spec.previousResponseID.flatMap { makers[$0] } == maker
+    }
+    guard state.current == nil, !state.isSpent, !state.mayBeSpent, !isWaitedFor,
+      state.latestResponse == previous
+    else { return }
+    complain("\(describe(request.number)) is not sent on the lane whose latest it continues")
+  }
+
   /// - Parameter on: where the request is being sent.
   func checkChoice(_ request: TrueRequest, _ on: SimulatedConnection, _ lane: Int) {
     let settings = scenario.upstreams[on.upstream.rawValue]
     let limits = settings.limits
     // What continues a response has no choice, what comes back less than others.
-    guard request.attempts.isEmpty,
-      request.spec.previousResponseID == nil || settings.continuation == .anywhere,
-      !on.isConfused
-    else { return }
+    guard request.attempts.isEmpty, !mayBeTied(request), !on.isConfused else { return }
     let margin = min(limits.ageMargin, limits.ageLimit / 10).nanoseconds
     // What waits for the connection that suits it chose that when it came.
     let isOld =

@@ -169,6 +169,7 @@ extension Simulation {
         min(random.time(0, .seconds(30)), scenario.limits.requestTimeout.nanoseconds))
     }
     spec.alternatives = scenario.drawAlternatives(to: upstream, &fourth)
+    spec.isUnstored = seventh.chance(traits.unstored)
     if second.chance(traits.promptCacheKeys) { spec.promptCacheKey = second.pick(["k1", "k2"]) }
     return spec
   }

@@ -48,8 +48,7 @@ extension Simulation {
     let settings = scenario.upstreams[on.upstream.rawValue]
     // One that is too old takes nothing but what is tied to it.
     let isAwaited =
-      request.attempts.isEmpty && request.spec.previousResponseID != nil
-      && settings.continuation == .connection && !on.isConfused && !on.mayBeRetiring
+      request.attempts.isEmpty && isTied(request) && !on.isConfused && !on.mayBeRetiring
       && !isAged(on, settings.limits)
       && open.contains { number in
         guard let other = requests[number] else { return false }

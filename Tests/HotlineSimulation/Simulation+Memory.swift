@@ -37,7 +37,7 @@ extension Simulation {
       memories[index].remember(
         ResponseMemory.Entry(uid: request.uid, response: response),
         countMax: scenario.limits.affinityEntriesMax)
-      if scenario.upstreams[index].continuation == .connection {
+      if !isStored(request) {
         connections[attempt.connection]?.lanes[attempt.lane].chainAt = now
       }
     case .failed, .error: forgetPrevious(of: request)
@@ -57,11 +57,38 @@ extension Simulation {
       .contains(ResponseMemory.Entry(uid: request.uid, response: previous))
   }
 
+  /// The server keeps its response beyond the lane.
+  private func isStored(_ request: TrueRequest) -> Bool {
+    let settings = scenario.upstreams[request.spec.upstream.rawValue]
+    return settings.continuation == .anywhere
+      && (settings.forcesStoreFalse || !request.spec.isUnstored)
+  }
+
+  func madeResponse(
+    _ id: ByteString, of request: RequestNumber, on connection: ConnectionNumber, lane: Int
+  ) {
+    makers[id] = Maker(connection: connection, lane: lane)
+    if let request = requests[request], !isStored(request) { unstored.insert(id) }
+  }
+
+  /// Nothing but the lane that made what it continues can serve it, and the core knows that.
+  func isTied(_ request: TrueRequest) -> Bool {
+    guard let previous = request.spec.previousResponseID else { return false }
+    let index = request.spec.upstream.rawValue
+    if scenario.upstreams[index].continuation == .connection { return true }
+    return unstored.contains(previous) && request.isRemembered && !memories[index].isUncertain
+  }
+
+  /// The same, if the core may know that.
+  func mayBeTied(_ request: TrueRequest) -> Bool {
+    guard let previous = request.spec.previousResponseID else { return false }
+    let index = request.spec.upstream.rawValue
+    return isTied(request) || (unstored.contains(previous) && memories[index].isUncertain)
+  }
+
   /// Whether what the request continues is gone: the lane that made it, or the memory of that.
   func isLost(_ request: TrueRequest) -> Bool {
-    guard let previous = request.spec.previousResponseID,
-      scenario.upstreams[request.spec.upstream.rawValue].continuation == .connection
-    else { return false }
+    guard let previous = request.spec.previousResponseID, mayBeTied(request) else { return false }
     if let last = request.attempts.last {
       guard let connection = connections[last.connection], connection.isOpenToCore else {
         return true

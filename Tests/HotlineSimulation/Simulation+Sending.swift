@@ -26,8 +26,7 @@ extension Simulation {
     checkOrder(request)
     checkHeld(request)
     checkOutdated(request, connection)
-    if let previous = request.spec.previousResponseID,
-      scenario.upstreams[connection.upstream.rawValue].continuation == .connection,
+    if let previous = request.spec.previousResponseID, isTied(request),
       makers[previous] != Maker(connection: on, lane: name ?? 0), !connection.isConfused
     {
       return complain("a continuation is sent on another lane than its maker's")
@@ -39,6 +38,7 @@ extension Simulation {
       return complain("a continuation is sent of a response that should have been forgotten")
     }
     checkChoice(request, connection, name ?? 0)
+    checkLaneKept(request, connection, name ?? 0)
     checkFairness(request, on)
     checkTurns(request, connection, name ?? 0)
     checkHeard(request, connection)

@@ -166,7 +166,7 @@ extension Simulation {
     let isLaneRefused = attempt.isNamed && manners(of: connection.upstream) == .refuses
     if isLaneRefused {
       script.fail("invalid_request_error", param: "stream_id")
-    } else if let previous, settings.continuation == .connection,
+    } else if let previous, settings.continuation == .connection || unstored.contains(previous),
       connection.lanes[attempt.lane].latestResponse != previous
     {
       script.fail("previous_response_not_found")
@@ -244,7 +244,7 @@ extension Simulation {
     let id = ByteString("resp_\(nextResponse)".utf8)
     if scenario.servers[upstream.rawValue].identifies {
       script.responseID = id
-      makers[id] = Maker(connection: number, lane: lane)
+      madeResponse(id, of: script.owner, on: number, lane: lane)
     }
     script.begin()
     for _ in 0..<deltas {

@@ -108,7 +108,7 @@ extension Simulation {
     let id = ByteString("resp_\(nextResponse)".utf8)
     guard scenario.servers[upstream.rawValue].identifies else { return }
     script.responseID = id
-    makers[id] = Maker(connection: about.connection, lane: about.lane)
+    madeResponse(id, of: about.request, on: about.connection, lane: about.lane)
     script.begin()
     for _ in 0..<fifth.below(5) {
       script.wait(fifth.time(0, .milliseconds(60)))

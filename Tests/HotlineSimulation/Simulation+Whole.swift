@@ -86,7 +86,7 @@ extension Simulation {
       return
     }
     let settings = scenario.upstreams[request.spec.upstream.rawValue]
-    if request.spec.previousResponseID != nil, settings.continuation == .connection { return }
+    if mayBeTied(request) { return }
     if isHeld(request.spec.upstream.rawValue) { return }
     for number in present {
       guard let connection = connections[number], connection.upstream == request.spec.upstream,

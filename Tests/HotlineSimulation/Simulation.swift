@@ -29,6 +29,8 @@ package final class Simulation {
   var fifth: Chance
   /// And a sixth, for warm-ups.
   var sixth: Chance
+  /// And a seventh, for what is not to be stored.
+  var seventh: Chance
   var broker: Broker
   var agenda = Agenda()
   var phase = Phase.acting
@@ -55,6 +57,8 @@ package final class Simulation {
   var nextResponse = 1
   /// The lane that made each response.
   var makers: [ByteString: Maker] = [:]
+  /// Those of them that exist only where they were made, whatever others do.
+  var unstored: Set<ByteString> = []
   var conversationTurns: [ConversationKey: [RequestNumber]] = [:]
   var dials: [DialHistory] = []
   var interactiveInARow: [Int] = []
@@ -159,17 +163,20 @@ package final class Simulation {
     var fourth = Chance(seed: seed ^ 0x3333_3333_3333_3333)
     var fifth = Chance(seed: seed ^ 0x0F0F_0F0F_0F0F_0F0F)
     var sixth = Chance(seed: seed ^ 0x00FF_00FF_00FF_00FF)
+    var seventh = Chance(seed: seed ^ 0x0000_FFFF_0000_FFFF)
     var scenario = Scenario(from: &random, &second)
     scenario.drawStillMore(&third)
     scenario.drawRationsAndFailover(&fourth)
     scenario.drawSteering(&fifth)
     scenario.drawWarmUps(&sixth)
+    scenario.drawUnstored(&seventh)
     self.random = random
     self.second = second
     self.third = third
     self.fourth = fourth
     self.fifth = fifth
     self.sixth = sixth
+    self.seventh = seventh
     self.scenario = scenario
     broker = Broker(
       limits: scenario.limits, upstreams: scenario.upstreams, ownerUID: 1000, seed: seed)

@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("null", nil), ("true", RequestBody.Store.true), ("false", .other), ("0", .other),
+    ("null", nil), ("true", RequestBody.Store.true), ("false", .false), ("0", .other),
     (#""true""#, .other), ("[true]", .other),
   ])
   func storeIsToldApart(_ value: String, _ expected: RequestBody.Store?) throws {

@@ -7,13 +7,44 @@ import Testing
 @Suite(.serialized)
 struct ConversationCrowdTests {
   private static let clients = 20
-  /// Of each client, two at a time: more than there are lanes, so that some have to begin again.
   private static let conversations = 10
 
-  @Test func twoHundredConversationsOnFourConnectionsOfEightLanes() async throws {
+  /// Who stores what.
+  enum Server: Sendable, CaseIterable {
+    /// It stores nothing: a response is continued where it was made.
+    case storesNothing
+    /// It stores what it is not asked not to, as OpenAI's does; it is asked so every second time.
+    case storesHalf
+
+    fileprivate var flags: [String] {
+      switch self {
+      case .storesNothing: ["--lanes"]
+      case .storesHalf: ["--lanes", "--envelope", "flat"]
+      }
+    }
+
+    /// Conversations of each client at a time: with two there are more than lanes, so that some
+    /// have to begin again.
+    fileprivate var conversationsAtOnce: Int {
+      switch self {
+      case .storesNothing: 2
+      case .storesHalf: 1
+      }
+    }
+
+    fileprivate var upstream: String {
+      switch self {
+      case .storesNothing: "lanes = 8"
+      case .storesHalf: "preset = \"openai\""
+      }
+    }
+  }
+
+  @Test(arguments: Server.allCases)
+  func twoHundredConversationsOnFourConnectionsOfEightLanes(server: Server) async throws {
     let seed = UInt64.random(in: 0 ... .max)
     let rig = try Rig(
-      ["--lanes"], upstream: "connections_warm = 4\nconnections_max = 4\nlanes = 8",
+      server.flags, upstream: "connections_warm = 4\nconnections_max = 4\n" + server.upstream,
       sections: "[queue]\nrequests_max = 4096\nwait_timeout = \"170s\"")
     try rig.daemon.waitUntilWarm(4)
     // One response shows that the server names lanes.
@@ -24,7 +55,7 @@ struct ConversationCrowdTests {
       try await Threads.run(count: Self.clients) { index in
         var client = try ConversingClient(
           index: index, conversations: Self.conversations, seed: seed &+ UInt64(index),
-          socketPath: daemon)
+          socketPath: daemon, server: server)
         try client.run { if tally.turnEnded($0) { try simulator.dropAll() } }
       }
     } catch {
@@ -33,6 +64,10 @@ struct ConversationCrowdTests {
     let turns = Self.clients * Self.conversations * ConversingClient.turns
     #expect(tally["completed"] == turns, "seed \(seed): \(tally.counts)")
     #expect(tally["continued"] > turns / 4, "seed \(seed): \(tally.counts)")
+    if server == .storesHalf {
+      // Where few lanes are known, after a drop, one chain has to make room for another.
+      #expect(tally["previous_response_not_found"] < turns / 50, "seed \(seed): \(tally.counts)")
+    }
     // How a cancel ends is a matter of pace, as is what a drop hits.
     #expect(tally["a cancel"] > 0 && tally["left"] > 0, "seed \(seed): \(tally.counts)")
     #expect(
@@ -48,12 +83,11 @@ struct ConversationCrowdTests {
   }
 }
 
-/// A program that holds conversations, two at a time, each of which continues its latest response.
+/// A program that holds conversations, a few at a time, each of which continues its latest response.
 ///
 /// Confined to a thread of its own.
 private struct ConversingClient {
   static let turns = 5
-  private static let openMax = 2
 
   private struct Conversation {
     var turnsDone = 0
@@ -65,6 +99,7 @@ private struct ConversingClient {
 
   private let index: Int
   private let socketPath: String
+  private let server: ConversationCrowdTests.Server
   private var random: SplitMix64
   private var client: LineClient
   private var conversations: [Conversation]
@@ -72,8 +107,12 @@ private struct ConversingClient {
   /// Ids that were cancelled, perhaps too late.
   private var cancels: Set<String> = []
 
-  init(index: Int, conversations: Int, seed: UInt64, socketPath: String) throws {
+  init(
+    index: Int, conversations: Int, seed: UInt64, socketPath: String,
+    server: ConversationCrowdTests.Server
+  ) throws {
     self.index = index
+    self.server = server
     self.socketPath = socketPath
     self.conversations = Array(repeating: Conversation(), count: conversations)
     random = SplitMix64(seed: seed)
@@ -84,7 +123,8 @@ private struct ConversingClient {
   mutating func run(turnEnded: (String) throws -> Void) throws {
     while true {
       let unfinished = conversations.indices.filter { conversations[$0].turnsDone < Self.turns }
-      for number in unfinished.prefix(Self.openMax) where conversations[number].open == nil {
+      for number in unfinished.prefix(server.conversationsAtOnce)
+      where conversations[number].open == nil {
         try ask(number)
       }
       guard conversations.contains(where: { $0.open != nil }) else { break }
@@ -100,12 +140,13 @@ private struct ConversingClient {
   private mutating func ask(_ number: Int) throws {
     asked += 1
     let id = "c\(index)-\(number)-\(asked)"
-    let previous = conversations[number].latest.map { #","previous_response_id":"\#($0)""# }
+    var more = conversations[number].latest.map { #","previous_response_id":"\#($0)""# } ?? ""
+    if server == .storesHalf, random.below(2) == 0 { more += #","store":false"# }
     conversations[number].open = id
     try client.send(
       request(
         "[[fault: deltas 6, gap 5]] mark=\(id)-", id: id,
-        options: #""conversation":"c\#(index)-\#(number)""#, more: previous ?? ""))
+        options: #""conversation":"c\#(index)-\#(number)""#, more: more))
   }
 
   /// Hangs up in the middle of everything, and comes back.

@@ -243,6 +243,7 @@ extension NewRequest {
     conversation = request.options.conversation
     previousResponseID = request.previousResponseID
     promptCacheKey = request.promptCacheKey
+    isUnstored = request.body.store == .false
     priority =
       switch request.options.priority {
       case .interactive: .interactive

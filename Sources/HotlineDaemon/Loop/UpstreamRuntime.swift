@@ -73,6 +73,7 @@ extension UpstreamConfiguration {
     UpstreamSettings(
       name: name, limits: limits,
       continuation: continuation == .connection ? .connection : .anywhere,
+      forcesStoreFalse: storeFalse,
       warmsUp: warmUp != nil)
   }
 }
