@@ -17,6 +17,9 @@ package enum Action: Hashable, Sendable {
   case accountForWarmUp(on: ConnectionNumber, usage: ByteString?)
   /// Says once that an upstream gets no more warm-ups until a reload.
   case giveUpWarmUps(UpstreamIndex, WarmUps.Reason)
+  /// Says once that an upstream's server knows no lanes: its connections carry one response at a
+  /// time until a reload.
+  case giveUpLanes(UpstreamIndex)
   /// Writes the control message at hand to the connection of its request. The response that it
   /// names says which lane it is for.
   case forward(RequestNumber, on: ConnectionNumber, responseID: ByteString)

@@ -36,48 +36,33 @@ extension Broker {
   ) -> [Action] {
     let index = upstream.rawValue
     guard upstreams[index].pool.connections[number]?.isOpen == true else { return [] }
-    learnLanes(from: event, on: number, of: index)
-    guard let connection = upstreams[index].pool.connections[number] else { return [] }
-    let actions: [Action]
+    var actions = learnLanes(from: event, on: number, of: index)
+    guard let connection = upstreams[index].pool.connections[number] else { return actions }
+    switch connection.refusal(in: event) {
+    case .no: break
+    case .of(let lane):
+      actions += controlAnswered(
+        .refused, by: event.asRefusal, on: connection, lane: lane, index, unreadBytes: unreadBytes,
+        at: now)
+      return conclude(actions, at: now)
+    case .unclear:
+      counters.idleEventsIgnored += 1
+      return conclude(actions, at: now)
+    }
     switch connection.addressee(of: event) {
     case .lane(let lane):
-      actions = laneEvent(
+      actions += laneEvent(
         event, on: connection, lane: lane, index, unreadBytes: unreadBytes, at: now)
     case .connection where event.isForTheConnectionsSake:
-      actions = connectionRefused(event, on: connection, index, at: now)
+      actions += connectionRefused(event, on: connection, index, at: now)
     case .connection:
       counters.idleEventsIgnored += 1
-      actions = []
     case .nobody:
       let failure = ConnectionFailure(
         .protocolViolation, "an event came that names no lane that is in use")
-      actions = violation(failure, event, on: connection, index, at: now)
+      actions += violation(failure, event, on: connection, index, at: now)
     }
     return conclude(actions, at: now)
-  }
-
-  /// The first event of a connection's first response shows whether its server knows lanes.
-  private mutating func learnLanes(
-    from event: EventFacts, on number: ConnectionNumber, of index: Int
-  ) {
-    guard let connection = upstreams[index].pool.connections[number], connection.lanes.count > 1,
-      connection.laneEcho == .unknown, connection.lanes[0].occupant?.isHandedOver == true
-    else { return }
-    #if HOTLINE_PLANTED_FAULTS
-      if PlantedFault.current == .asksForLanesAgainAfterARefusal, !event.isResponseEvent { return }
-    #endif
-    // A server that does not know the name is not asked for lanes again, whatever becomes of the
-    // request.
-    if connection.isRefusedLane(event) { upstreams[index].pool.laneEcho = .absent }
-    guard event.isResponseEvent else { return }
-    let echo: UpstreamConnection.LaneEcho
-    switch event.lane {
-    case .none: echo = .absent
-    case .lane(0): echo = .present
-    case .lane, .unknown: return
-    }
-    upstreams[index].pool.connections[number]?.laneEcho = echo
-    upstreams[index].pool.laneEcho = echo
   }
 
   private mutating func laneEvent(
@@ -378,55 +363,6 @@ extension Broker {
 }
 
 extension UpstreamConnection {
-  enum Addressee {
-    /// What runs on this lane, or nothing that does.
-    case lane(Int)
-    /// All of it.
-    case connection
-    /// Something that cannot be.
-    case nobody
-  }
-
-  /// Whom an event is for, going by its lane.
-  func addressee(of event: EventFacts) -> Addressee {
-    guard namesLanes else { return .lane(0) }
-    #if HOTLINE_PLANTED_FAULTS
-      if PlantedFault.current == .deliversToAnotherLane, event.lane != .none,
-        let busy = lanes.firstIndex(where: { $0.running?.hasResponse == true })
-      {
-        return .lane(busy)
-      }
-    #endif
-    switch event.lane {
-    case .lane(let lane) where lane < lanes.count: return .lane(lane)
-    case .lane, .unknown:
-      #if HOTLINE_PLANTED_FAULTS
-        if PlantedFault.current == .ignoresAnUnknownLane { return .connection }
-      #endif
-      return .nobody
-    case .none: break
-    }
-    guard laneEcho == .present else { return .lane(0) }
-    if event.controlAnswer != nil {
-      // Its server names the lane only where it still knows the response.
-      let named = event.responseID.flatMap { id in lanes.firstIndex { $0.isAbout(id) } }
-      return named.map { .lane($0) } ?? .connection
-    }
-    guard !event.isResponseEvent else { return .nobody }
-    if event.isForTheConnectionsSake { return .connection }
-    let busy = lanes.indices.filter { !lanes[$0].isQuiet }
-    if busy.count == 1 { return .lane(busy[0]) }
-    switch event.kind {
-    case .progress, .text, .notice: return .connection
-    case .terminal, .error, .unusable: return busy.isEmpty ? .lane(0) : .nobody
-    }
-  }
-
-  /// The server does not know the lane's name: it was the first that it was told.
-  func isRefusedLane(_ event: EventFacts) -> Bool {
-    namesLanes && laneEcho == .unknown && event.isAboutTheLane
-  }
-
   fileprivate mutating func progressArrived(
     isText: Bool, _ reference: LaneReference, mayWrite: Bool, at now: MonotonicInstant
   ) -> Broker.Progress {

@@ -99,6 +99,14 @@ extension Broker {
     }
     let index = request.spec.upstream.rawValue
     let steering = upstreams[index].pool.connections[connection]?.lanes[lane].steering
+    guard steering?.isSteeredOut != true else {
+      return refuse(
+        client,
+        HotlineError(
+          .tooManyRequests,
+          "\(Steering.successorsMax) responses have followed one another in this request; make "
+            + "another request", origin: .client))
+    }
     guard steering?.takes(message) == true else {
       return refuse(
         client,

@@ -6,10 +6,13 @@ extension Broker {
   package func lane(
     of event: EventFacts, on number: ConnectionNumber, of upstream: UpstreamIndex
   ) -> LaneReference {
-    guard event.lane == .none, event.controlAnswer != nil,
-      let connection = upstreams[upstream.rawValue].pool.connections[number],
-      case .lane(let lane) = connection.addressee(of: event)
+    guard event.lane == .none, event.controlAnswer != nil || event.kind == .error,
+      let connection = upstreams[upstream.rawValue].pool.connections[number], connection.isOpen
     else { return event.lane }
+    if case .of(let lane) = connection.refusal(in: event) { return .lane(lane) }
+    guard event.controlAnswer != nil, case .lane(let lane) = connection.addressee(of: event) else {
+      return event.lane
+    }
     return .lane(lane)
   }
 
@@ -114,6 +117,51 @@ extension Broker {
       actions += retire(number, of: index, .steered, at: now)
     }
     return actions
+  }
+}
+
+extension UpstreamConnection {
+  /// Whether an error answers a message about a running response.
+  enum Refusal {
+    case no
+    /// One about what runs on this lane.
+    case of(lane: Int)
+    /// One of several, or one about what has ended.
+    case unclear
+  }
+
+  /// What an error is that names nothing while messages about responses wait for their answers.
+  ///
+  /// A server that does not know `response.steer` answers it so, and goes on with the response. One
+  /// that ended the response with such words would leave its request to its time limit; but servers
+  /// that fail in the middle say `response.failed`, or an error that is theirs.
+  func refusal(in event: EventFacts) -> Refusal {
+    guard event.blamesAMessage else { return .no }
+    #if HOTLINE_PLANTED_FAULTS
+      if PlantedFault.current == .endsWhatIsRefusedASteer { return .no }
+    #endif
+    let asked = lanes.indices.filter { lane in
+      guard !lanes[lane].isIdle, lanes[lane].steering.awaitsAnswer else { return false }
+      switch event.lane {
+      case .none: break
+      case .lane(lane) where namesLanes: break
+      case .lane, .unknown: if namesLanes { return false }
+      }
+      // Or it is the answer to that.
+      return lanes[lane].steering.cancelAskedFor == nil
+    }
+    guard let first = asked.first else { return .no }
+    return asked.count == 1 && lanes[first].occupant != nil ? .of(lane: first) : .unclear
+  }
+}
+
+extension EventFacts {
+  /// An error as the answer that it is: it ends no response.
+  var asRefusal: Self {
+    var event = self
+    event.kind = .progress
+    event.controlAnswer = .refused
+    return event
   }
 }
 

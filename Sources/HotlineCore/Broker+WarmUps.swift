@@ -152,9 +152,7 @@ extension Broker {
 
   /// A connection is lost that its server, or the network, has ended.
   mutating func warmUpLost(with connection: UpstreamConnection, of index: Int) -> [Action] {
-    if connection.isWarmedUp, connection.responsesServed == 0 {
-      upstreams[index].pool.warmUps.wasted()
-    }
+    if connection.isWarmForNobody { upstreams[index].pool.warmUps.wasted() }
     if connection.hasUnendedWarmUp { return warmUpFailed(index) }
     return connection.lanes.contains(where: \.isWarming) ? warmUpPassed(index) : []
   }

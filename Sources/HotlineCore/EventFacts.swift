@@ -80,6 +80,16 @@ extension EventFacts {
     return [errorCode, errorType].contains { $0.map(passing.contains) ?? false }
   }
 
+  /// It says that a message to the server was a mistake, rather than that something went wrong.
+  var blamesAMessage: Bool {
+    guard kind == .error, !isForTheConnectionsSake, !isAboutTheLane, !isPassing else {
+      return false
+    }
+    if let errorStatus { return [400, 404, 405, 409, 422].contains(errorStatus) }
+    let blaming: [ByteString] = ["invalid_request_error", "unknown_event", "unknown_parameter"]
+    return [errorCode, errorType].contains { $0.map(blaming.contains) ?? false }
+  }
+
   var asFailure: ConnectionFailure {
     ConnectionFailure(
       .protocolViolation, errorDetail ?? "an unexpected message came right after the opening")

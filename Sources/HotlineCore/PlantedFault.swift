@@ -41,6 +41,7 @@
     // Steering and cancels.
     case forgetsThatASteerWasAccepted
     case forgetsAnUnansweredSteer
+    case endsWhatIsRefusedASteer
     case waitsForASuccessorALittleTooLong
     case waitsForASuccessorALittleTooShort
     case trustsACancelThatCameTooLate
@@ -173,6 +174,7 @@
     case deliversAWarmUp
     case warmsUpAgainAfterARefusal
     case countsWarmUpLossesForEver
+    case warmsUpForNobodyForEver
     case waitsForAWarmUpTooLong
     case countsAWarmUpAsServed
 

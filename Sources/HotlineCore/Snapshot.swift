@@ -29,6 +29,17 @@ package struct Snapshot: Hashable, Sendable {
       case failing
     }
 
+    /// Whether its server says of events which lane they are of.
+    package enum LaneNames: String, Hashable, Sendable, CaseIterable {
+      /// It is not asked to: its connections carry one response at a time.
+      case off
+      /// It has been asked nothing yet.
+      case unknown
+      case echoed
+      /// It does not: its connections carry one response at a time, until a reload.
+      case absent
+    }
+
     package var index: UpstreamIndex
     package var state: State
     package var lastFailure: ConnectionFailure?
@@ -36,6 +47,7 @@ package struct Snapshot: Hashable, Sendable {
     /// What its server said of them last.
     package var rateLimits: [RateLimit]
     package var warmUps: WarmUps.Snapshot
+    package var laneNames: LaneNames
     package var connections: [Connection]
 
     /// Connections of a state.
@@ -62,6 +74,7 @@ extension Broker {
           lastFailure: upstream.pool.lastFailure, waiting: upstream.waitingCount,
           rateLimits: upstream.rateLimits.known(at: now),
           warmUps: upstream.pool.warmUps.snapshot(isWanted: upstream.pool.settings.warmsUp),
+          laneNames: upstream.pool.laneNames,
           connections: upstream.pool.connections.all.map { $0.snapshot(at: now) })
       },
       openRequests: clients.mapValues(\.open.count))
@@ -73,6 +86,17 @@ extension UpstreamPool {
     if hasOpenConnection { return .ok }
     if circuit.error != nil { return .failing }
     return backoff.failures > 0 ? .backoff : .connecting
+  }
+}
+
+extension UpstreamPool {
+  fileprivate var laneNames: Snapshot.Upstream.LaneNames {
+    guard limits.lanes > 1 else { return .off }
+    return switch laneEcho {
+    case .unknown: .unknown
+    case .present: .echoed
+    case .absent: .absent
+    }
   }
 }
 

@@ -23,6 +23,9 @@ package enum ControlAnswer: Hashable, Sendable {
   case failed(wasAccepted: Bool)
   /// `response.steer.pending`: its input waits for a request that the client is to make.
   case pending
+  /// An error that names neither the message nor a response, as of a server that does not know such
+  /// messages.
+  case refused
   /// Nothing that settles it.
   case other
 }
@@ -42,6 +45,8 @@ struct Steering: Hashable, Sendable {
 
   /// Messages of one request whose answer may be awaited at a time.
   static let messagesMax = 16
+  /// After so many responses that followed one another in a request it is steered no more.
+  static let successorsMax = 64
 
   /// Steers and injects that the server has not answered.
   private(set) var unanswered = 0
@@ -62,8 +67,17 @@ struct Steering: Hashable, Sendable {
   /// More of the request may come, whatever ends.
   var isUnsettled: Bool { unanswered + accepted > 0 }
   var isInterrupted: Bool { interrupts > 0 }
+  /// Its server may yet refuse a message.
+  var awaitsAnswer: Bool { unanswered + interrupts > 0 }
   /// An event may name another response than the one before it did.
-  var mayBringAnother: Bool { isUnsettled || isInterrupted }
+  var mayBringAnother: Bool {
+    // What was asked before that may be answered by one each.
+    (isUnsettled || isInterrupted)
+      && earlierResponses.count < Self.successorsMax + Self.messagesMax
+  }
+
+  /// It has been steered so often that its server may bring no more.
+  var isSteeredOut: Bool { earlierResponses.count >= Self.successorsMax }
 
   func takes(_ message: ControlMessage) -> Bool {
     switch message {
@@ -100,6 +114,9 @@ struct Steering: Hashable, Sendable {
       if wasAccepted, accepted > 0 { accepted -= 1 } else { unanswered = max(0, unanswered - 1) }
     case .pending:
       if accepted > 0 { accepted -= 1 } else { unanswered = max(0, unanswered - 1) }
+    case .refused:
+      // In their order; where an interrupt came first, a steer's own answer changes nothing more.
+      if unanswered > 0 { unanswered -= 1 } else { interrupts = max(0, interrupts - 1) }
     case .other:
       break
     }

@@ -42,6 +42,8 @@ struct UpstreamConnection: Sendable {
   private(set) var responsesServed = 0
   /// A warm-up has ended here.
   private(set) var isWarmedUp = false
+  /// It was warmed up, and has served nobody since.
+  var isWarmForNobody: Bool { isWarmedUp && responsesServed == 0 }
   /// Something came from the server that shows that it means it.
   var isProven = false
   /// A share of the limits taken off, so that connections do not age together.

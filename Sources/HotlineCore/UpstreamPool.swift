@@ -214,6 +214,16 @@ struct UpstreamPool: Sendable {
   }
 
   mutating func close(_ number: ConnectionNumber, _ reason: CloseReason) -> Action {
+    switch reason {
+    case .idleLimit, .ageLimit, .surplus:
+      #if HOTLINE_PLANTED_FAULTS
+        if PlantedFault.current == .warmsUpForNobodyForEver { break }
+      #endif
+      if connections[number]?.isWarmForNobody == true { warmUps.wasted() }
+    case .pongTimeout, .abandoned, .abandonedTimeout, .unexpectedEvent, .refusedByServer,
+      .errorInResponse, .steered, .reloaded, .shutdown:
+      break
+    }
     connections[number]?.state = .closing
     return .closeConnection(number, reason)
   }

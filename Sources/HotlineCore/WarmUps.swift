@@ -32,8 +32,9 @@ package struct WarmUps: Sendable {
 
   private var isRefused = false
   private var failuresInARow = 0
-  /// A connection was lost that had been warmed up and had served nobody. A server that ends every
-  /// connection after one response would otherwise be paid for one warm-up after the other.
+  /// A connection is gone that had been warmed up and had served nobody. A server that ends every
+  /// connection after one response would otherwise be paid for one warm-up after the other, and so
+  /// would any for as long as nobody asks, whenever an idle connection is replaced.
   private var isWasted = false
   private var sentCount: UInt64 = 0
   private var failedCount: UInt64 = 0

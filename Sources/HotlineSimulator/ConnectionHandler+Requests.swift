@@ -22,7 +22,9 @@ extension ConnectionHandler {
           code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
     }
     guard message.type == "response.create" else { return aboutResponseArrived(message) }
-    guard let name = message.streamID else { return arrived(message) }
+    guard let name = message.streamID, !state.behaviour.ignoresLanes else {
+      return arrived(message)
+    }
     if let error = handOn(message, to: name) {
       state.statistics.violations += 1
       answer(error)
@@ -34,15 +36,19 @@ extension ConnectionHandler {
     switch message.type {
     case "response.create": requestArrived(message)
     case "response.cancel": cancelArrived(message)
-    case "response.steer" where !state.behaviour.isRealtime: steerArrived(message)
-    case "response.inject" where !state.behaviour.isRealtime: injectArrived(message)
-    case "response.interrupt" where !state.behaviour.isRealtime: interruptArrived(message)
+    case "response.steer" where knowsControls: steerArrived(message)
+    case "response.inject" where knowsControls: injectArrived(message)
+    case "response.interrupt" where knowsControls: interruptArrived(message)
     default:
       answer(
         ErrorEvent(
           code: "unknown_event", message: "Unknown event type: \(message.type.prefix(64)).",
           parameter: "type"))
     }
+  }
+
+  var knowsControls: Bool {
+    state.behaviour.knowsControls && !state.behaviour.isRealtime
   }
 
   func answer(_ error: ErrorEvent) {

@@ -20,7 +20,8 @@ extension ConnectionHandler {
         && (lane.run?.script.object.id == message.responseID
           || lane.latestResponseID == message.responseID)
     }
-    (lane ?? self).arrived(message)
+    // What it does not know is of no lane.
+    (knowsControls ? lane ?? self : self).arrived(message)
   }
 
   func cancelArrived(_ message: ClientMessage) {

@@ -26,6 +26,10 @@ package struct SimulatorBehaviour: Sendable {
   package var knowsGenerate = true
   /// `stream_id` names a lane, and lanes run side by side; else it is refused.
   package var hasLanes = false
+  /// `stream_id` is taken and means nothing.
+  package var ignoresLanes = false
+  /// `response.steer`, `.inject` and `.interrupt` are known.
+  package var knowsControls = true
   /// `session.created` is sent when a connection opens.
   package var greets = false
   /// Closes a connection with 1000 when no message came or went for so long; pings do not count.
@@ -81,6 +85,8 @@ extension SimulatorBehaviour {
     case "envelope": envelope = try Self.envelope(value)
     case "no-generate": knowsGenerate = try !Self.boolean(name, value)
     case "lanes": hasLanes = try Self.boolean(name, value)
+    case "ignore-lanes": ignoresLanes = try Self.boolean(name, value)
+    case "no-steer": knowsControls = try !Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)
     case "idle-close": idleClose = try Self.seconds(name, value)
     case "age-close": ageClose = try Self.seconds(name, value)

@@ -26,6 +26,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Flag(help: "Speaks as the Realtime API does.") var realtime = false
   @Option(help: "nested, flat or both.") var envelope: String?
   @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
+  @Flag(help: "Takes stream_id, and takes no notice of it.") var ignoreLanes = false
+  @Flag(help: "Knows neither response.steer nor .inject nor .interrupt.") var noSteer = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
   @Option(help: "Closes a connection that was idle for so many seconds.") var idleClose: String?
   @Option(help: "Ends a connection of this age in seconds.") var ageClose: String?
@@ -101,7 +103,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "close-after-open": closeAfterOpen, "compression": compression,
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
-      "no-generate": "\(noGenerate)",
+      "no-generate": "\(noGenerate)", "ignore-lanes": "\(ignoreLanes)", "no-steer": "\(noSteer)",
       "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {

@@ -89,6 +89,8 @@ struct UpstreamReport {
     list.append("requests", "\(integer(upstream["waiting"])) waiting")
     list.append("TLS", upstream["tls"].map(handshakes))
     list.append("compression", upstream["saved_bytes"]?.number.flatMap(saved))
+    list.append("lanes", upstream["lane_names"]?.string.flatMap(lanes))
+    list.append("warm-ups", warmUps)
     for limit in upstream["rate_limits"]?.elements ?? [] {
       list.append("rate limit", rateLimit(limit))
     }
@@ -108,6 +110,23 @@ struct UpstreamReport {
       parts.append("whole again in \(Quantity.shortSeconds(seconds))")
     }
     return words(limit["name"]) + ": " + parts.joined(separator: ", ")
+  }
+
+  /// Nothing where none are asked for, and before the first response.
+  private func lanes(_ names: String) -> String? {
+    switch names {
+    case "echoed": "named by the server"
+    case "absent": "not known to the server: one response at a time on a connection"
+    default: nil
+    }
+  }
+
+  /// Nothing where none are wanted.
+  private var warmUps: String? {
+    guard let state = upstream["warm_up"]?.string, state != "off" else { return nil }
+    let counts =
+      "\(integer(upstream["warm_ups_sent"])) sent, \(integer(upstream["warm_ups_failed"])) failed"
+    return state == "refused" ? counts + "; refused: no more until a reload" : counts
   }
 
   /// Nothing where none is at work; messages that do not compress cost some bytes.

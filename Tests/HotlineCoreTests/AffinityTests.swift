@@ -99,7 +99,9 @@ import Testing
   @Test mutating func responsesAndConversationsHaveTheirOwnRoom() {
     let key = Affinity.ConversationKey(uid: 1000, conversation: "c")
     affinity.served(.conversation(key), on: 3)
-    for id in ["a", "b", "c"] as [ByteString] { affinity.responseMade(response(id), at: place, isStored: true) }
+    for id in ["a", "b", "c"] as [ByteString] {
+      affinity.responseMade(response(id), at: place, isStored: true)
+    }
     #expect(affinity.connection(for: .conversation(key)) == 3)
     #expect(affinity.origin(of: response("a")) == nil)
     #expect(affinity.origin(of: response("c"))?.place == place)

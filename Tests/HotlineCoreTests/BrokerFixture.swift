@@ -302,7 +302,8 @@ struct BrokerFixture {
       #expect(isFirst, "\(client) closed twice")
     case .stop:
       hasStopped = true
-    case .refuse, .answer, .dial, .sendPing, .cancelResponse, .accountForWarmUp, .giveUpWarmUps:
+    case .refuse, .answer, .dial, .sendPing, .cancelResponse, .accountForWarmUp, .giveUpWarmUps,
+      .giveUpLanes:
       break
     }
   }
@@ -357,7 +358,9 @@ struct BrokerFixture {
 extension Action {
   fileprivate var isHarmlessAfterStop: Bool {
     switch self {
-    case .refuse, .closeClient, .closeConnection, .forward, .accountForWarmUp, .giveUpWarmUps: true
+    case .refuse, .closeClient, .closeConnection, .forward, .accountForWarmUp, .giveUpWarmUps,
+      .giveUpLanes:
+      true
     case .warmUp, .answer, .accept, .send, .deliver, .notifyQueued, .finish, .dial, .sendPing,
       .stop, .cancelResponse:
       false

@@ -106,6 +106,29 @@ import Testing
     #expect(fixture.control("b") == [.forward(2, on: 1, responseID: "r2")])
   }
 
+  @Test func thatAServerKnowsNoLanesIsSaidOnceUntilAReload() {
+    var fixture = BrokerFixture.warm {
+      $0.connectionsWarm = 2
+      $0.connectionsMax = 2
+      $0.lanes = 3
+    }
+    func shown() -> Snapshot.Upstream.LaneNames {
+      fixture.broker.snapshot(at: t(0)).upstreams[0].laneNames
+    }
+    #expect(shown() == .unknown)
+    for id in ["a", "b"] as [ByteString] { fixture.ask(id) }
+    for number in [1, 2] as [RequestNumber] { fixture.handedOver(number) }
+    #expect(fixture.event(.created("r1")) == [.giveUpLanes(0), .deliver(1)])
+    #expect(shown() == .absent)
+    #expect(fixture.event(.created("r2"), on: 2) == [.deliver(2)])
+    fixture.event(.ended(.completed, "r1"))
+    fixture.event(.ended(.completed, "r2"), on: 2)
+    fixture.reload()
+    #expect(shown() == .unknown)
+    fixture.reload { $0[0].settings.limits.lanes = 1 }
+    #expect(shown() == .off)
+  }
+
   @Test func connectionsThatWereNotAskedYetNameNoLaneEither() {
     var fixture = BrokerFixture.warm {
       $0.connectionsWarm = 2
@@ -157,7 +180,7 @@ import Testing
     fixture.handedOver(1)
     #expect(
       fixture.event(Self.refusedName(reference)) == [
-        .closeConnection(1, .refusedByServer), .dial(2, 0),
+        .giveUpLanes(0), .closeConnection(1, .refusedByServer), .dial(2, 0),
       ])
     #expect(fixture.opened(2, at: openFor + 10) == [.send(1, on: 2, lane: nil)])
     #expect(fixture.pool.connections[2]?.lanes.count == 1)
@@ -183,7 +206,8 @@ import Testing
     fixture.handedOver(1)
     #expect(
       fixture.event(Self.refusedName()) == [
-        .closeConnection(1, .refusedByServer), .send(1, on: 2, lane: nil), .dial(3, 0),
+        .giveUpLanes(0), .closeConnection(1, .refusedByServer), .send(1, on: 2, lane: nil),
+        .dial(3, 0),
       ])
   }
 
@@ -196,7 +220,7 @@ import Testing
     fixture.handedOver(1)
     #expect(
       fixture.event(Self.refusedName(), on: 2) == [
-        .deliver(1),
+        .giveUpLanes(0), .deliver(1),
         .finish(1, nil, done(.error, on: 2, reused: true, resent: true, firstEvent: 0, events: 1)),
       ])
   }

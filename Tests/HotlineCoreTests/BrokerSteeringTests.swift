@@ -25,6 +25,119 @@ import Testing
     return .finish(1, nil, completion)
   }
 
+  @Test func aRequestIsSteeredSoOftenAndNoMore() {
+    var fixture = Self.steered()
+    for number in 1...64 {
+      let response = ByteString("r\(number)".utf8)
+      let next = ByteString("r\(number + 1)".utf8)
+      #expect(fixture.control("a") == [.forward(1, on: 1, responseID: response)])
+      fixture.event(.answer(.accepted, about: response))
+      fixture.event(.superseded(response, usage: "{}"))
+      #expect(fixture.event(.created(next)) == [.deliver(1)])
+    }
+    let error = failure(.tooManyRequests, origin: .client)
+    #expect(fixture.control("a") == [.refuse(1, error)])
+    let last = fixture.event(.ended(.completed, "r65"))
+    guard case .finish(_, nil, let completion)? = last.last else {
+      Issue.record("\(last)")
+      return
+    }
+    #expect(completion.earlierUsages.count == 64)
+  }
+
+  /// An interrupted response may be followed by others, but not for ever.
+  @Test func aServerThatBringsOneAfterTheOtherIsStopped() {
+    var fixture = Self.steered(.interrupt)
+    var number = 1
+    while number < 1000 {
+      number += 1
+      let actions = fixture.event(.created(ByteString("r\(number)".utf8)))
+      if actions.contains(.closeConnection(1, .unexpectedEvent)) { break }
+      #expect(actions == [.deliver(1)])
+    }
+    #expect(number == 1 + 64 + 16 + 1)
+  }
+
+  // MARK: Servers that do not know them
+
+  /// As `EventFacts` of a server that does not know the type of a message.
+  private static let unknownType = {
+    var event = EventFacts.error("unknown_event")
+    event.errorStatus = 400
+    return event
+  }()
+
+  @Test(arguments: [ControlMessage.steer, .inject, .interrupt])
+  func anErrorThatNamesNothingAnswersTheMessage(message: ControlMessage) {
+    var fixture = Self.steered(message)
+    #expect(fixture.event(Self.unknownType) == [.deliver(1)])
+    #expect(fixture.progress(isText: false) == .deliver(1))
+    #expect(
+      fixture.event(.ended(.completed, "r1")) == [
+        .deliver(1), Self.last(response: "r1", events: 4),
+      ])
+    // The connection is as good as before.
+    #expect(fixture.ask("b").contains(.send(2, on: 1, lane: nil)))
+  }
+
+  @Test func whatComesAfterTheEndEndsTheRequest() {
+    var fixture = Self.steered(.steer)
+    #expect(fixture.event(.ended(.completed, "r1")) == [.deliver(1)])
+    #expect(
+      fixture.event(Self.unknownType) == [.deliver(1), Self.last(response: "r1", events: 3)])
+    #expect(fixture.ask("b").contains(.send(2, on: 1, lane: nil)))
+  }
+
+  @Test func anErrorEndsAResponseOfWhichNobodyHasSaidAnything() {
+    var fixture = Self.steered(.steer)
+    fixture.event(Self.unknownType)
+    // Every message has had its answer.
+    #expect(fixture.event(Self.unknownType).contains { $0.isFinish(of: 1) })
+  }
+
+  @Test(arguments: [500, 429, 401])
+  func whatDoesNotBlameTheMessageEndsTheResponse(status: Int) {
+    var fixture = Self.steered(.steer)
+    var event = EventFacts.error("server_error")
+    event.errorStatus = status
+    #expect(fixture.event(event).contains { $0.isFinish(of: 1) })
+  }
+
+  @Test func amongSeveralLanesTheOneThatAskedIsMeant() {
+    var fixture = BrokerFixture.running(3, of: 3)
+    fixture.control("q2")
+    #expect(fixture.broker.lane(of: Self.unknownType, on: 1, of: 0) == .lane(1))
+    #expect(fixture.event(Self.unknownType) == [.deliver(2)])
+    #expect(fixture.endOnLane(1).contains { $0.isFinish(of: 2) })
+    for lane in [0, 2] {
+      #expect(fixture.endOnLane(lane).contains { $0.isFinish(of: UInt64(lane + 1)) })
+    }
+  }
+
+  @Test func ofTwoThatAskedNobodyKnowsWhichIsMeant() {
+    var fixture = BrokerFixture.running(3, of: 3)
+    for id in ["q1", "q2"] as [ByteString] { fixture.control(id) }
+    #expect(fixture.event(Self.unknownType) == [])
+    #expect(fixture.event(Self.unknownType) == [])
+    // They end when nothing follows, and the third as ever.
+    #expect(fixture.endOnLane(2).contains { $0.isFinish(of: 3) })
+    for lane in 0..<2 {
+      #expect(fixture.endOnLane(lane) == [.deliver(RequestNumber(UInt64(lane + 1)))])
+    }
+    let actions = fixture.pass(to: 60_000)
+    for number in [1, 2] as [UInt64] { #expect(actions.contains { $0.isFinish(of: number) }) }
+  }
+
+  @Test func whatEndedWithoutItsAnswerTakesTheErrorFromOthers() {
+    var fixture = BrokerFixture.running(2, of: 3) { $0.steerTimeout = .milliseconds(10) }
+    fixture.control("q1")
+    fixture.endOnLane(0)
+    #expect(fixture.deadline(at: 3_010).contains { $0.isFinish(of: 1) })
+    // The other is not to blame.
+    #expect(fixture.event(Self.unknownType) == [])
+    #expect(fixture.endOnLane(1).contains { $0.isFinish(of: 2) })
+  }
+
   // MARK: Successors
 
   @Test func theResponseThatFollowsIsOfTheSameRequest() {

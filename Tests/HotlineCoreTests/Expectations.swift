@@ -55,7 +55,8 @@ extension [Action] {
       case .answer(let command, .some(var error)):
         error.detail = ""
         return .answer(command, error)
-      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .answer, .accept, .send, .forward, .deliver,
+      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .giveUpLanes, .answer, .accept, .send,
+        .forward, .deliver,
         .notifyQueued, .finish, .dial, .sendPing, .closeConnection, .closeClient, .cancelResponse,
         .stop:
         return action
@@ -69,11 +70,20 @@ extension [Action] {
       switch action {
       case .refuse(_, let error): error.detail
       case .finish(_, let error, _), .answer(_, let error): error?.detail
-      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .accept, .send, .forward, .deliver,
+      case .warmUp, .accountForWarmUp, .giveUpWarmUps, .giveUpLanes, .accept, .send, .forward,
+        .deliver,
         .notifyQueued, .dial, .sendPing, .closeConnection, .closeClient, .cancelResponse, .stop:
         nil
       }
     }
+  }
+}
+
+extension Action {
+  /// The last line of a request, however it ended.
+  func isFinish(of number: UInt64) -> Bool {
+    guard case .finish(RequestNumber(number), _, _) = self else { return false }
+    return true
   }
 }
 

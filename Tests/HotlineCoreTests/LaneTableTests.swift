@@ -280,7 +280,8 @@ extension Action {
     let event = isResponse ? EventFacts.created("r1") : .unknown
     let expected: (echo: UpstreamConnection.LaneEcho, actions: [Action]) =
       switch reference {
-      case .none: (isResponse ? .absent : .unknown, [.deliver(1)])
+      case .none where isResponse: (.absent, [.giveUpLanes(0), .deliver(1)])
+      case .none: (.unknown, [.deliver(1)])
       case .lane(0): (isResponse ? .present : .unknown, [.deliver(1)])
       case .lane, .unknown: (.unknown, Self.violated)
       }

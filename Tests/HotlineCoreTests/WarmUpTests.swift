@@ -113,9 +113,42 @@ import Testing
     fixture.handedOver(1)
     var refusal = EventFacts.error("unknown_parameter")
     refusal.errorParam = "stream_id"
-    #expect(fixture.event(refusal) == [.closeConnection(1, .refusedByServer), .dial(2, 0)])
+    #expect(
+      fixture.event(refusal) == [
+        .giveUpLanes(0), .closeConnection(1, .refusedByServer), .dial(2, 0),
+      ])
     #expect(fixture.opened(2) == [.warmUp(2, on: 2, lane: nil)])
     #expect(fixture.warmUps.state == .on)
+  }
+
+  // MARK: For nobody
+
+  /// An idle connection is replaced again and again: for nobody, none but the first two are warmed
+  /// up.
+  @Test func aDaemonThatNobodyAsksStopsToPay() {
+    var fixture = BrokerFixture.warmingUp {
+      $0.idleLimit = .seconds(60)
+      $0.pingInterval = .seconds(1000)
+    }
+    fixture.start()
+    func warmUps(_ actions: [Action]) -> Bool {
+      actions.contains { if case .warmUp = $0 { true } else { false } }
+    }
+    #expect(warmUps(fixture.opened(1)))
+    fixture.handedOver(1)
+    fixture.event(.ended(.completed, "w1"))
+    #expect(fixture.pass(to: 58_000).contains(.dial(2, 0)))
+    // The first may still be wanted.
+    #expect(warmUps(fixture.opened(2)))
+    fixture.handedOver(2)
+    #expect(
+      fixture.event(.ended(.completed, "w2"), on: 2).contains(.closeConnection(1, .idleLimit)))
+    #expect(fixture.pass(to: 118_000).contains(.dial(3, 0)))
+    #expect(!warmUps(fixture.opened(3)))
+    #expect(fixture.warmUps == .init(state: .on, sent: 2, failed: 0))
+    // Somebody asks, and another is dialled meanwhile: they are of use again.
+    fixture.serve("a", response: "r1", as: 3, on: 3)
+    #expect(warmUps(fixture.opened(4)))
   }
 
   // MARK: What it must not hold up

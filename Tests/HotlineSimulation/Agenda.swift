@@ -102,6 +102,8 @@ struct Message {
   var isLate = false
   /// It names another lane than its own, or none where it should.
   var isMisnamed = false
+  /// An error that answers what a client said of its response.
+  var refusesControl = false
   var bytes = 100
   /// What it says of its server's limits.
   var limits: [RateLimit] = []

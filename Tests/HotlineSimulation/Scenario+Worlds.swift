@@ -84,6 +84,14 @@ extension Scenario {
     }
   }
 
+  /// Servers that answer what clients say of their responses with an error that names nothing.
+  mutating func drawIgnorance(_ random: inout Chance) {
+    for index in servers.indices where random.oneIn(6) {
+      servers[index].knowsControls = false
+      client.controls = max(client.controls, 60)
+    }
+  }
+
   /// Half of what is continued exists only where it was made, though the servers store the rest.
   mutating func drawUnstored(_ random: inout Chance) {
     guard random.oneIn(4) else { return }

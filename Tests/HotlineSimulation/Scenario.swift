@@ -36,6 +36,8 @@ struct Scenario {
     /// After an error for the whole connection it still answers what it has not begun.
     var goesOnAfterRefusal = false
     var warmUps = WarmUpManners.answers
+    /// It takes messages about running responses.
+    var knowsControls = true
     var faults = Faults()
   }
 

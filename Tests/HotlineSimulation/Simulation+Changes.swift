@@ -75,6 +75,7 @@ extension Simulation {
     forgetFailures()
     markOutdated(before, reloads)
     laneless = []
+    saidLaneless = []
     warmUps = warmUps.map { _ in TrueWarmUps() }
     rations = rations.map { _ in Rations() }
     endHoldsForReload()

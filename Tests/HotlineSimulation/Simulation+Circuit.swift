@@ -208,6 +208,7 @@ extension Simulation {
   /// What may be a complaint about all connections, before the core is told.
   func noteComplaint(_ message: Message, on connection: SimulatedConnection) {
     let facts = message.facts
+    if message.refusesControl { return }
     // What is plainly of a running response is none.
     if let owner = message.owner, facts.isResponseEvent, !message.isLate, !message.isMisnamed,
       requests[owner]?.isOpen == true || requests[owner]?.isWarmUp == true,

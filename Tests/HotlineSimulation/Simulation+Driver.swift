@@ -28,6 +28,7 @@ extension Simulation {
     guard connection.isOpenToCore || scenario.passesStaleMessages else { return }
     if holdsBack(.messageArrives(number, message), on: connection) { return }
     if isRefusedUnread(message, on: connection) || isCancelled(message, on: connection) { return }
+    if message.refusesControl, !isPlainRefusal(message, on: connection) { return }
     // What a server planned to complain of while it was ill.
     if phase != .acting, message.owner == nil, message.facts.kind != .notice { return }
     if connection.isOpenToCore, isHarmful(message, on: connection) { return }
@@ -159,6 +160,7 @@ extension Simulation {
     case .warmUp(let request, let connection, let lane): warmUp(request, connection, lane)
     case .accountForWarmUp(let connection, _): accountForWarmUp(connection)
     case .giveUpWarmUps(let upstream, let reason): giveUpWarmUps(upstream, reason)
+    case .giveUpLanes(let upstream): giveUpLanes(upstream)
     case .forward(let request, let connection, let response):
       forward(request, connection, response)
     case .cancelResponse(let response, let connection): askToCancel(response, on: connection)
@@ -198,6 +200,7 @@ extension Simulation {
         17 + request.rawValue << 8 + connection.rawValue << 32
       case .accountForWarmUp(let connection, _): 15 + connection.rawValue << 8
       case .giveUpWarmUps(let upstream, _): 16 + UInt64(upstream.rawValue) << 8
+      case .giveUpLanes(let upstream): 18 + UInt64(upstream.rawValue) << 8
       }
     for word in [kind, UInt64(bitPattern: now)] {
       tally.digest = (tally.digest ^ word) &* 0x100_0000_01B3

@@ -8,6 +8,7 @@ extension Simulation {
     if let answer = message.facts.controlAnswer {
       return learn(answer, message.facts, on: number)
     }
+    if message.refusesControl { return learnRefusedControl(message, on: number) }
     guard let connection = connections[number] else { return }
     if connection.lanes.count > 1, connection.echo == .present, message.facts.lane == .none,
       message.facts.saysConnectionIsOver
@@ -64,6 +65,17 @@ extension Simulation {
     }
   }
 
+  func giveUpLanes(_ upstream: UpstreamIndex) {
+    guard laneless.contains(upstream), saidLaneless.insert(upstream).inserted else {
+      return complain("lanes are given up for nothing, or twice")
+    }
+  }
+
+  /// What a server showed of lanes has been said.
+  func checkLanesGivenUp() {
+    if saidLaneless != laneless { complain("that a server knows no lanes is not said") }
+  }
+
   /// The first event of a connection's first response shows whether its server names lanes.
   private func learnEcho(_ facts: EventFacts, on number: ConnectionNumber) {
     guard facts.isResponseEvent, let connection = connections[number], connection.lanes.count > 1,
@@ -77,6 +89,7 @@ extension Simulation {
     case .lane(0):
       connections[number]?.echo = .present
       laneless.remove(connection.upstream)
+      saidLaneless.remove(connection.upstream)
     case .lane, .unknown: break
     }
   }

@@ -8,7 +8,7 @@ struct TrueSteering {
   var unanswered = 0
   var accepted = 0
   var isSteered = false
-  var isInterrupted = false
+  var interrupts = 0
   /// Its latest response has ended, and more may follow until then.
   var endsAt: Int64?
   /// Responses of the request that runs, the running one too.
@@ -16,6 +16,8 @@ struct TrueSteering {
   var cancelAskedFor: ByteString?
 
   var isUnsettled: Bool { unanswered + accepted > 0 }
+  var awaitsAnswer: Bool { unanswered + interrupts > 0 }
+  var isInterrupted: Bool { interrupts > 0 }
   var mayBringAnother: Bool { isUnsettled || isInterrupted }
 
   mutating func answered(_ answer: ControlAnswer) {
@@ -26,6 +28,8 @@ struct TrueSteering {
     case .applied: unanswered = max(0, unanswered - 1)
     case .failed(wasAccepted: true) where accepted > 0, .pending where accepted > 0: accepted -= 1
     case .failed, .pending: unanswered = max(0, unanswered - 1)
+    case .refused where unanswered > 0: unanswered -= 1
+    case .refused: interrupts = max(0, interrupts - 1)
     case .other: break
     }
   }
@@ -42,7 +46,7 @@ extension Simulation {
     let lane = attempt.lane
     if message == .interrupt {
       connections[number]?.wasInterrupted = true
-      connections[number]?.lanes[lane].steering.isInterrupted = true
+      connections[number]?.lanes[lane].steering.interrupts += 1
     } else {
       connections[number]?.lanes[lane].steering.unanswered += 1
     }
@@ -53,6 +57,9 @@ extension Simulation {
       request: request, response: response, connection: number, lane: lane,
       name: self.lane(named: attempt, on: number))
     let at = now + fifth.time(1000, .milliseconds(80))
+    guard scenario.servers[connection.upstream.rawValue].knowsControls else {
+      return refuseControl(about, at: at)
+    }
     switch message {
     case .interrupt: break
     case .inject:
@@ -69,6 +76,28 @@ extension Simulation {
     let connection: ConnectionNumber
     let lane: Int
     let name: LaneReference
+  }
+
+  /// As a server does that does not know such messages.
+  private func refuseControl(_ about: About, at instant: Int64) {
+    var facts = EventFacts(.error)
+    facts.errorType = "invalid_request_error"
+    facts.errorCode = "unknown_event"
+    facts.errorStatus = 400
+    let message = Message(facts: facts, owner: about.request, refusesControl: true)
+    agenda.plan(.messageArrives(about.connection, message), at: instant)
+  }
+
+  /// Nobody could take it for anything but the answer to a message about what runs there.
+  func isPlainRefusal(_ message: Message, on connection: SimulatedConnection) -> Bool {
+    guard let owner = message.owner, !connection.isConfused,
+      let lane = connection.lane(of: owner), requests[owner]?.attempts.last?.isBegun == true,
+      connection.lanes[lane].steering.awaitsAnswer,
+      connection.lanes[lane].steering.cancelAskedFor == nil
+    else { return false }
+    return connection.lanes.indices.allSatisfy { other in
+      other == lane || !connection.lanes[other].steering.awaitsAnswer
+    }
   }
 
   private func answer(_ answer: ControlAnswer, _ about: About, at instant: Int64) {
@@ -206,6 +235,12 @@ extension Simulation {
       let lane = laneAnswered(by: facts, on: connection)
     else { return }
     connections[number]?.lanes[lane].steering.answered(answer)
+    settle(lane, of: number)
+  }
+
+  func learnRefusedControl(_ message: Message, on number: ConnectionNumber) {
+    guard let lane = message.owner.flatMap({ connections[number]?.lane(of: $0) }) else { return }
+    connections[number]?.lanes[lane].steering.answered(.refused)
     settle(lane, of: number)
   }
 

@@ -202,8 +202,9 @@ extension Simulation {
       if isWarmUpUnderWay(connection) {
         warmUps[connection.upstream.rawValue].failuresInARow += 1
       }
-    case .idleLimit, .ageLimit, .surplus, .abandoned, .abandonedTimeout, .errorInResponse,
-      .steered, .reloaded, .shutdown:
+    case .idleLimit, .ageLimit, .surplus:
+      noteWaste(of: connection)
+    case .abandoned, .abandonedTimeout, .errorInResponse, .steered, .reloaded, .shutdown:
       break
     }
   }

@@ -25,6 +25,7 @@ extension Simulation {
     noteNothingOpen()
     checkFailovers()
     checkWarmUps()
+    checkLanesGivenUp()
     if !isStopped { checkHoldsEnd() }
     if !isStopped { checkCircuits() }
     // With many requests open, looking at all of them at every step would take too long.

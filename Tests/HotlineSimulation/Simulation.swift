@@ -111,6 +111,8 @@ package final class Simulation {
   var servedKeys: [PromptCacheKey: ConnectionNumber] = [:]
   /// Their servers have shown that they know no lanes, and no reload came since.
   var laneless: Set<UpstreamIndex> = []
+  /// Those of which the core has said so.
+  var saidLaneless: Set<UpstreamIndex> = []
   var quietTally: Tally?
   var isStopped = false
   package internal(set) var tally = Tally()
@@ -170,6 +172,7 @@ package final class Simulation {
     scenario.drawSteering(&fifth)
     scenario.drawWarmUps(&sixth)
     scenario.drawUnstored(&seventh)
+    scenario.drawIgnorance(&seventh)
     self.random = random
     self.second = second
     self.third = third

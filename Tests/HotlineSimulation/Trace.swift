@@ -28,6 +28,7 @@ extension Simulation {
     case .warmUp(let request, let connection, let lane):
       "warm up C\(connection.rawValue)" + (lane.map { ".\($0)" } ?? "") + " by R\(request.rawValue)"
     case .accountForWarmUp(let connection, _): "account for the warm-up of C\(connection.rawValue)"
+    case .giveUpLanes(let upstream): "no more lanes of \(upstream.rawValue)"
     case .giveUpWarmUps(let upstream, let reason):
       "no more warm-ups of \(upstream.rawValue): \(reason)"
     case .answer(let command, let error):

@@ -12,6 +12,7 @@ import Testing
     + #""saved_bytes":1234567,"rate_limits":[{"name":"primary","limit":null,"remaining":null,"#
     + #""used_percent":99.6,"reset_s":7260},{"name":"requests","limit":60,"remaining":59,"#
     + #""used_percent":null,"reset_s":1}],"waiting":2,"connections_warm":1,"connections_max":8,"#
+    + #""lane_names":"absent","warm_up":"refused","warm_ups_sent":3,"warm_ups_failed":1,"#
     + #""connections":["#
     + #"{"number":7,"state":"busy","age_s":61,"idle_s":null,"rtt_ms":12.34,"requests":5,"#
     + #""lanes":16,"lanes_busy":3,"tls_version":"TLSv1.3","tls_resumed":true,"#
@@ -23,7 +24,8 @@ import Testing
     + #""tls_resumed":null,"headers":{}}]},"#
     + #"{"name":"b","url":"ws://127.0.0.1:8080/","proxy":null,"default":false,"state":"ok","#
     + #""last_error":null,"tls":null,"saved_bytes":0,"waiting":0,"connections_warm":0,"#
-    + #""connections_max":1,"#
+    + #""connections_max":1,"lane_names":"echoed","warm_up":"on","warm_ups_sent":0,"#
+    + #""warm_ups_failed":0,"#
     + #""connections":[]}],"queue":{"waiting":2,"max":1024},"clients":[{"number":3,"#
     + #""pid":12,"uid":1000,"command":"so\ncat","open_requests":1,"unread_bytes":2048}],"#
     + #""memory_bytes":1572864}"#
@@ -41,6 +43,8 @@ import Testing
       requests     2 waiting
       TLS          9 handshakes, 7 of them resumed (78 %)
       compression  1.2 MiB saved
+      lanes        not known to the server: one response at a time on a connection
+      warm-ups     3 sent, 1 failed; refused: no more until a reload
       rate limit   primary: 100 % used, whole again in 2h1m
       rate limit   requests: 59 of 60 left, whole again in 1s
       last error   refused [2J
@@ -59,6 +63,8 @@ import Testing
       url          ws://127.0.0.1:8080/
       connections  0 of at most 1, 0 kept warm
       requests     0 waiting
+      lanes        named by the server
+      warm-ups     0 sent, 0 failed
 
     CLIENT  PID  UID   REQUESTS  UNREAD   COMMAND
     3       12   1000  1         2.0 KiB  so cat

@@ -32,7 +32,7 @@ extension ProtocolSchemaTests {
     #"{"type":"hotline.status","request_id":1,"protocol":1,"version":"0.1","pid":1,"uptime_s":5,"#
       + #""state":"running","upstreams":[{"name":"sim","url":"wss://h/p","proxy":null,"#
       + #""default":true,"state":"ok","last_error":null,"tls":{"handshakes":2,"resumed":1},"#
-      + #""saved_bytes":-5,"waiting":0,"warm_up":"on","#
+      + #""saved_bytes":-5,"waiting":0,"lane_names":"echoed","warm_up":"on","#
       + #""warm_ups_sent":1,"warm_ups_failed":0,"rate_limits":[{"name":"requests","limit":500,"#
       + #""remaining":null,"used_percent":12.5,"reset_s":3}],"#
       + #""connections_warm":1,"connections_max":8,"#

@@ -54,6 +54,39 @@ struct LaneTests {
       #expect(lines.done?.outcome.string == "completed", "\(lines)")
     }
     #expect(try rig.simulator.statistics().violations.integer == 1, "asked once")
+    try checkFallback(of: rig)
+  }
+
+  @Test func aServerThatEchoesNoLaneIsUsedWithoutThem() throws {
+    let rig = try rig(["--ignore-lanes"], lanes: 4)
+    let before = try rig.daemon.status().upstreams[0]
+    #expect(before.lane_names.string == "unknown")
+    let clients = try (0..<3).map { _ in try rig.client() }
+    for (number, client) in clients.enumerated() {
+      try client.send(request("[[fault: gap 20]] mark=c\(number) a b c d", id: "\(number)"))
+    }
+    for (number, client) in clients.enumerated() {
+      let lines = try client.lines(upTo: "the end", \.isDone)
+      #expect(lines.done?.outcome.string == "completed", "\(lines)")
+      #expect(lines.allSatisfy { $0.request_id.string == "\(number)" })
+      #expect(answerText(lines).contains("[c\(number)]"))
+    }
+    let statistics = try rig.simulator.statistics()
+    #expect(statistics.violations.integer == 0)
+    #expect(statistics.refusedBusy.integer == 0)
+    #expect(statistics.responsesAtOnceMax.integer == 1)
+    try checkFallback(of: rig)
+  }
+
+  /// It is said once in the log, and shown.
+  private func checkFallback(of rig: Rig) throws {
+    let status = try rig.daemon.status()
+    #expect(status.upstreams[0].lane_names.string == "absent")
+    #expect(try rig.hotline(["status"]).output.contains("not known to the server: one response"))
+    rig.daemon.process.send(SIGTERM)
+    try rig.daemon.process.waitForEnd()
+    let log = rig.daemon.process.standardError.text
+    #expect(log.ranges(of: "the server knows no lanes").count == 1, "\(log)")
   }
 
   @Test func aLostConnectionFailsAllThatRanThereAndNothingElse() throws {

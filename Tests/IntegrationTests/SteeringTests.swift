@@ -86,6 +86,24 @@ struct SteeringTests {
     #expect(try rig.simulator.statistics().violations.integer == 0)
   }
 
+  /// Its error names nothing, and is no end of the response.
+  @Test(arguments: [["--no-steer"], ["--no-steer", "--lanes"]])
+  func aServerThatDoesNotKnowASteerGoesOnWithTheResponse(flags: [String]) throws {
+    let rig = try Rig(flags, upstream: "connections_max = 1\nlanes = 4")
+    let clients = try (0..<(flags.count == 2 ? 2 : 1)).map { _ in try rig.client() }
+    #expect(try clients[0].ask(request("first")).done?.outcome.string == "completed")
+    for (number, client) in clients.enumerated() { try begin(client, id: "l\(number)") }
+    try clients[0].send(steer("l0", "otherwise"))
+    for (number, client) in clients.enumerated() {
+      let lines = try client.lines(upTo: "the end", \.isDone)
+      #expect(lines.done?.outcome.string == "completed", "\(lines)")
+      let codes = lines.filter { $0.kind == "error" }.map(\.json["error"]["code"].string)
+      #expect(codes == (number == 0 ? ["unknown_event"] : []))
+    }
+    #expect(try clients[0].ask(request("again")).done?.outcome.string == "completed")
+    #expect(try rig.simulator.statistics().upgrades.integer == (flags.count == 2 ? 1 : 2))
+  }
+
   @Test func aSteerFindsItsLaneAmongSeveral() throws {
     let rig = try Rig(["--lanes"], upstream: "connections_max = 1\nlanes = 4")
     let clients = try (0..<3).map { _ in try rig.client() }

@@ -18,6 +18,7 @@ extension DaemonLoop {
     case .warmUp(let number, let connection, let lane): warmUp(number, on: connection, lane)
     case .accountForWarmUp(let connection, let usage): account(forWarmUpOf: connection, usage)
     case .giveUpWarmUps(let upstream, let reason): giveUpWarmUps(upstream, reason)
+    case .giveUpLanes(let upstream): giveUpLanes(upstream)
     case .forward(let number, let connection, let responseID):
       forward(for: number, to: connection, responseID)
     case .cancelResponse(let response, let connection): cancel(response, on: connection)

@@ -99,6 +99,14 @@ extension DaemonLoop: UpstreamHandlerDelegate {
     if event.isOfResponse, let record, link.holds(record) { record.releaseLine() }
   }
 
+  /// An upstream's server turned out to know no lanes.
+  func giveUpLanes(_ upstream: UpstreamIndex) {
+    log.notice(
+      "the server knows no lanes: one response at a time on a connection until a reload",
+      metadata: ["upstream": "\(upstreams[upstream.rawValue].configuration.name)"])
+    onChange?()
+  }
+
   /// What it was that costs a connection: names and ids, never what the event says.
   private func logUnexpected(_ event: UpstreamEvent, on link: UpstreamLink) {
     log.notice(

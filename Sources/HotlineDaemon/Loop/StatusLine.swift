@@ -67,6 +67,7 @@ struct StatusLine {
       line.member("saved_bytes", saved.reduce(runtime.bytesSaved, +))
       line.member("waiting", upstream.waiting)
       append(upstream.rateLimits, to: &line)
+      line.member("lane_names", upstream.laneNames.rawValue)
       line.member("warm_up", upstream.warmUps.state.rawValue)
       line.member("warm_ups_sent", upstream.warmUps.sent)
       line.member("warm_ups_failed", upstream.warmUps.failed)
