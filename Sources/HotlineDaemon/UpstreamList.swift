@@ -60,10 +60,31 @@ struct UpstreamList {
     }
     text += "presets\n"
     for preset in Preset.all {
-      text += "  \(preset.name.padded(to: 19))\(preset.url)\n"
-      text += "  \("".padded(to: 19))\(Self.words(preset.warmUp))\n"
+      let lines = [preset.url] + Self.words(preset) + [Self.words(preset.warmUp)]
+      for (index, line) in lines.enumerated() {
+        text += "  \((index == 0 ? preset.name : "").padded(to: 19))\(line)\n"
+      }
     }
     return text
+  }
+
+  /// What it sets beside its URL.
+  private static func words(_ preset: Preset) -> [String] {
+    let store = preset.storeFalse ? ", store false" : ""
+    let limits = preset.limits
+    var form = [
+      preset.envelope.rawValue + store, "lanes \(limits.lanes)",
+      "continuation \(preset.continuation.rawValue)", "cancel \(limits.cancel.rawValue)",
+    ]
+    if let subprotocol = preset.subprotocol { form.append("sub-protocol \(subprotocol)") }
+    let times =
+      "idle limit \(limits.idleLimit.inMinutes), age limit \(limits.ageLimit.inMinutes), "
+      + "messages up to \(limits.messageBytesMax >> 20) MiB"
+    let headers = preset.headers.map { "\($0.name): \($0.value)" }
+    let key = !preset.wantsKey ? "no key" : "key sent as \(preset.keyHeader.name)"
+    let variable = preset.keyVariable.map { ", may be in $\($0)" } ?? ""
+    return [form.joined(separator: ", "), times]
+      + (headers.isEmpty ? [] : ["header \(headers.joined(separator: ", "))"]) + [key + variable]
   }
 
   private static func words(_ support: Preset.WarmUpSupport) -> String {
@@ -123,6 +144,20 @@ struct UpstreamList {
       line.member("envelope", preset.envelope.rawValue)
       line.member("lanes", preset.limits.lanes)
       line.member("continuation", preset.continuation.rawValue)
+      line.member("store_false", preset.storeFalse)
+      line.member("subprotocol", preset.subprotocol)
+      line.member("cancel", preset.limits.cancel.rawValue)
+      line.member("idle_limit_s", preset.limits.idleLimit.components.seconds)
+      line.member("age_limit_s", preset.limits.ageLimit.components.seconds)
+      line.member("message_bytes_max", preset.limits.messageBytesMax)
+      line.name("headers")
+      line.beginObject()
+      for header in preset.headers {
+        line.name(text: header.name)
+        line.string(header.value)
+      }
+      line.endObject()
+      line.member("key_header", preset.wantsKey ? preset.keyHeader.name : nil)
       line.member("key_variable", preset.keyVariable)
       line.member("warm_up", preset.warmUp.rawValue)
       line.endObject()
@@ -160,4 +195,9 @@ extension UpstreamList {
       return Daemon.complain(error.description, status: Daemon.ExitStatus.configuration)
     }
   }
+}
+
+extension Duration {
+  /// For limits, which are whole minutes: `55 min`.
+  fileprivate var inMinutes: String { "\(components.seconds / 60) min" }
 }

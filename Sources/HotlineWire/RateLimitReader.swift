@@ -15,9 +15,26 @@ package struct RateLimitReader {
   /// Seconds since 1970.
   private let clock: Int64
 
+  /// What `retry-after` says, until when it says so, and what `retry-after-ms` says.
+  private var retry: Duration?
+  private var retryAt: Int64?
+  private var exactRetry: Duration?
+  /// `date`: when the server said it, by its own clock.
+  private var saidAt: Int64?
+
   private init(clock: Int64) { self.clock = clock }
 
-  private var limits: [RateLimit] { found.values.sorted { $0.name < $1.name } }
+  private var limits: [RateLimit] {
+    var found = found
+    let untilDate = retryAt.flatMap { Self.duration(Double(max(0, $0 - (saidAt ?? clock)))) }
+    // The exact one is there for the sake of those that know it, as OpenAI's own clients do.
+    if let wait = exactRetry ?? retry ?? untilDate {
+      found[Self.retryName] = RateLimit(Self.retryName, remaining: 0, resetsAfter: wait)
+    }
+    return found.values.sorted { $0.name < $1.name }
+  }
+
+  private static let retryName = "retry-after"
 
   /// - Parameter headers: names in lower case.
   package static func limits(
@@ -52,12 +69,20 @@ package struct RateLimitReader {
 
   // MARK: Headers
 
-  /// `x-ratelimit-remaining-tokens` and its like; `retry-after`, after which there is one more.
+  /// `x-ratelimit-remaining-tokens` and its like; `retry-after`, after which there is one more, as
+  /// seconds, as milliseconds or as a date (RFC 9110, 10.2.3).
   private mutating func read(header name: String, _ value: String) {
-    if name == "retry-after" {
-      guard let wait = Self.duration(value) else { return }
-      return change(name) { ($0.remaining, $0.resetsAfter) = (0, wait) }
+    switch name {
+    case "retry-after":
+      retry = Self.duration(value)
+      retryAt = secondsOfHTTPDate(Array(value.utf8)).map { Int64($0) }
+    case "retry-after-ms": exactRetry = Double(value).flatMap { Self.duration($0 / 1000) }
+    case "date": saidAt = secondsOfHTTPDate(Array(value.utf8)).map { Int64($0) }
+    default: readLimit(header: name, value)
     }
+  }
+
+  private mutating func readLimit(header name: String, _ value: String) {
     let prefix = "x-ratelimit-"
     guard name.hasPrefix(prefix) else { return }
     let parts = name.dropFirst(prefix.count).split(separator: "-", maxSplits: 1)

@@ -50,6 +50,13 @@ package struct NamedSeed: Sendable {
     NamedSeed(
       26, "countsNotWhatWaitsElsewhere",
       "what would wait at another upstream counts against queue.requests_max"),
+    NamedSeed(
+      1, "ignoresWhatIsNotStored", "what is not stored keeps the lane that can continue it"),
+    NamedSeed(
+      79, "endsWhatIsRefusedASteer",
+      "a server that does not know a message about a response goes on with it"),
+    NamedSeed(
+      49, "warmsUpForNobodyForEver", "a daemon that nobody asks stops to pay for warm-ups"),
   ]
 
   private init(_ seed: UInt64, _ fault: String, _ rule: String) {

@@ -83,7 +83,10 @@ extension Simulation {
   func mayBeTied(_ request: TrueRequest) -> Bool {
     guard let previous = request.spec.previousResponseID else { return false }
     let index = request.spec.upstream.rawValue
-    return isTied(request) || (unstored.contains(previous) && memories[index].isUncertain)
+    if isTied(request) { return true }
+    // It may have been taken for another's.
+    return memories[index].isUncertain
+      && (unstored.contains(previous) || scenario.client.unstored > 0)
   }
 
   /// Whether what the request continues is gone: the lane that made it, or the memory of that.

@@ -89,6 +89,32 @@ import Testing
   }
 
   @Test(arguments: [
+    (#""retry-after":"9","retry-after-ms":"1500""#, 1500),
+    (#""retry-after-ms":250.5"#, 251), (#""retry-after-ms":"soon","retry-after":"3""#, 3000),
+    // By the server's own clock where it tells it, else by the daemon's, which says 1000000.
+    (
+      #""date":"Sun, 06 Nov 1994 08:49:37 GMT","retry-after":"Sun, 06 Nov 1994 08:50:07 GMT""#,
+      30_000
+    ),
+    (#""retry-after":"Mon, 12 Jan 1970 13:46:50 GMT""#, 10_000),
+    (#""retry-after":"Mon, 12 Jan 1970 13:46:30 GMT""#, 0),
+  ])
+  func whenAServerTakesMore(headers: String, milliseconds: Int) {
+    #expect(
+      read(#"{"type":"error","status":429,"headers":{\#(headers)}}"#) == [
+        RateLimit("retry-after", remaining: 0, resetsAfter: .milliseconds(milliseconds))
+      ])
+  }
+
+  @Test(arguments: [
+    #""retry-after-ms":"-1""#, #""retry-after-ms":1e12"#, #""retry-after":"tomorrow""#,
+    #""retry-after":"Fri, 31 Dec 9999 23:59:59 GMT""#, #""date":"Sun, 06 Nov 1994 08:49:37 GMT""#,
+  ])
+  func whenNobodyKnows(headers: String) {
+    #expect(read(#"{"type":"error","headers":{\#(headers)}}"#) == [])
+  }
+
+  @Test(arguments: [
     "", "[]", "{", #"{"rate_limits":7}"#, #"{"rate_limits":[{"name":""}]}"#,
     #"{"rate_limits":[{"name":"a b","remaining":0}]}"#, #"{"headers":[1],"error":null}"#,
   ])

@@ -181,6 +181,7 @@ package struct UpstreamConfiguration: Hashable, Sendable {
     continuation = preset.continuation
     keyHeader = preset.keyHeader
     keyVariable = preset.keyVariable
+    subprotocol = preset.subprotocol
     takesModel = preset.takesModel
     isolatesResponses = preset.isolatesResponses
     limits = preset.limits

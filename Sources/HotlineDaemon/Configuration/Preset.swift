@@ -14,6 +14,8 @@ struct Preset: Sendable {
   var envelope = UpstreamConfiguration.Envelope.flat
   var storeFalse = false
   var continuation = UpstreamConfiguration.Continuation.anywhere
+  /// The sub-protocol that is asked for; no provider documents that its server needs one.
+  var subprotocol: String?
   var keyHeader = UpstreamConfiguration.KeyHeader.bearer
   /// The variable that the provider's own tools read the key from.
   var keyVariable: String?

@@ -1,3 +1,4 @@
+import HotlineWire
 import NIOCore
 
 /// What a server's head must not be; the sentence completes "the answer to the upgrade …".

@@ -1,4 +1,5 @@
 import HotlineCore
+import HotlineWire
 import NIOCore
 
 /// An answer to the upgrade other than 101, and as much of its body as is shown.

@@ -1,3 +1,4 @@
+import HotlineWire
 import NIOCore
 
 /// Where an upstream is: a `ws` or `wss` URL (RFC 6455, 3), taken apart; or a Unix socket of this

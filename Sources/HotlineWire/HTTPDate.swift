@@ -2,7 +2,7 @@
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
 /// Gives seconds since 1970, or `nil` for anything else. The name of the day is not checked.
-func secondsOfHTTPDate(_ text: [UInt8]) -> Int? {
+package func secondsOfHTTPDate(_ text: [UInt8]) -> Int? {
   let separators: [(Int, UInt8)] = [
     (3, 0x2C), (4, 0x20), (7, 0x20), (11, 0x20), (16, 0x20), (19, 0x3A), (22, 0x3A), (25, 0x20),
   ]
@@ -34,7 +34,7 @@ private func daysSince1970(year: Int, month: Int, day: Int) -> Int {
 }
 
 /// A number of one to nine decimal digits and nothing else.
-func decimal(_ digits: some Collection<UInt8>) -> Int? {
+package func decimal(_ digits: some Collection<UInt8>) -> Int? {
   guard (1...9).contains(digits.count) else { return nil }
   var value = 0
   for digit in digits {
