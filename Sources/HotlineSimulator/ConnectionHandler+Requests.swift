@@ -21,6 +21,10 @@ extension ConnectionHandler {
         ErrorEvent(
           code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
     }
+    if state.behaviour.isStrict, let error = message.strictError(state.behaviour) {
+      state.statistics.violations += 1
+      return answer(error)
+    }
     guard message.type == "response.create" else { return aboutResponseArrived(message) }
     guard let name = message.streamID else { return arrived(message) }
     if let error = handOn(message, to: name) {
@@ -73,7 +77,7 @@ extension ConnectionHandler {
     }
     // A response whose last event has just been read may wait for nothing but this.
     pump()
-    if run != nil {
+    if run != nil || isWaiting {
       state.statistics.refusedBusy += 1
       return answer(
         ErrorEvent(
@@ -86,7 +90,7 @@ extension ConnectionHandler {
     let parameters = message.response ?? message.flat
     if let error = parameters.toolError { return answer(error) }
     do {
-      start(parameters, try plan(parameters))
+      startInTurn(parameters, try plan(parameters))
     } catch {
       answer(ErrorEvent(code: "invalid_fault", message: "\(error)", parameter: "input"))
     }

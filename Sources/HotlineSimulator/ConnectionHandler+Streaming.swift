@@ -57,6 +57,7 @@ extension ConnectionHandler {
     run.timer = nil
     self.run = nil
     state.responsesRunning -= 1
+    placeFreed()
   }
 
   private func eventsOver(_ run: ResponseRun) {

@@ -25,6 +25,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "The sub-protocol that has to be offered.") var subprotocol: String?
   @Flag(help: "Speaks as the Realtime API does.") var realtime = false
   @Option(help: "nested, flat or both.") var envelope: String?
+  @Flag(help: "Refuses each member that the schema of its requests does not have.")
+  var strict = false
   @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
   @Option(help: "Closes a connection that was idle for so many seconds.") var idleClose: String?
@@ -101,7 +103,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "close-after-open": closeAfterOpen, "compression": compression,
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
-      "no-generate": "\(noGenerate)",
+      "no-generate": "\(noGenerate)", "strict": "\(strict)",
       "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {
