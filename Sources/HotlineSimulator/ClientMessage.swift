@@ -16,6 +16,8 @@ struct ClientMessage: Decodable {
   let responseID: String?
   /// What is said to a running response.
   let input: String
+  /// The same as it came, for a server returns what it does not take.
+  private(set) var returnedInput: String?
   /// The lane that is to answer; what is no string is none that there could be.
   let streamID: String?
   /// What its members are called.
@@ -49,6 +51,20 @@ struct ClientMessage: Decodable {
 }
 
 extension ClientMessage {
+  /// - Throws: what Foundation's decoder says.
+  init(reading text: String) throws {
+    let data = Data(text.utf8)
+    self = try JSONDecoder().decode(Self.self, from: data)
+    guard type != "response.create", names.contains("input"),
+      let members = try JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let input = members["input"]
+    else { return }
+    returnedInput = String(
+      decoding: try JSONSerialization.data(
+        withJSONObject: input, options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes]),
+      as: UTF8.self)
+  }
+
   /// The first member that has no place on any server, in alphabetical order.
   var foreignName: String? {
     (names + nestedNames).filter(Self.foreignNames.contains).min()

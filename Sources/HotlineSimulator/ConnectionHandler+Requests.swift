@@ -10,7 +10,7 @@ extension ConnectionHandler {
   func textArrived(_ text: String) {
     let message: ClientMessage
     do {
-      message = try JSONDecoder().decode(ClientMessage.self, from: Data(text.utf8))
+      message = try ClientMessage(reading: text)
     } catch {
       state.statistics.violations += 1
       return answer(ErrorEvent(code: "invalid_json", message: Self.explain(error)))
@@ -175,7 +175,8 @@ extension ConnectionHandler {
     run = ResponseRun(
       script: ResponseScript(
         object, number: suffix, output: output, answer: answer, plan: plan,
-        isRealtime: state.behaviour.isRealtime),
+        isRealtime: state.behaviour.isRealtime,
+        tellsRateLimits: state.behaviour.tellsRateLimits),
       plan: plan, behaviour: state.behaviour, parameters: parameters)
     state.statistics.responses += 1
     state.responsesRunning += 1

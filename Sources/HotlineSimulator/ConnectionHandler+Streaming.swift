@@ -67,7 +67,7 @@ extension ConnectionHandler {
       responseEnded(run, canBeContinued: true)
       sayPending(run)
     case .incomplete: responseEnded(run, canBeContinued: true)
-    case .failed: responseEnded(run, canBeContinued: false)
+    case .failed, .cancelled: responseEnded(run, canBeContinued: false)
     case .none: run.isSilent = true
     }
   }

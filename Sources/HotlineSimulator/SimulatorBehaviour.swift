@@ -29,6 +29,8 @@ package struct SimulatorBehaviour: Sendable {
   package var knowsGenerate = true
   /// `stream_id` names a lane, and lanes run side by side; else it is refused.
   package var hasLanes = false
+  /// Rate limits that leave room are told when a response begins.
+  package var tellsRateLimits = false
   /// `session.created` is sent when a connection opens.
   package var greets = false
   /// Closes a connection with 1000 when no message came or went for so long; pings do not count.
@@ -85,6 +87,7 @@ extension SimulatorBehaviour {
     case "strict": isStrict = try Self.boolean(name, value)
     case "no-generate": knowsGenerate = try !Self.boolean(name, value)
     case "lanes": hasLanes = try Self.boolean(name, value)
+    case "rate-limits": tellsRateLimits = try Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)
     case "idle-close": idleClose = try Self.seconds(name, value)
     case "age-close": ageClose = try Self.seconds(name, value)

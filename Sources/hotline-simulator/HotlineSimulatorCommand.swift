@@ -29,6 +29,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   var strict = false
   @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
+  @Flag(help: "Tells rate limits when a response begins.") var rateLimits = false
   @Option(help: "Closes a connection that was idle for so many seconds.") var idleClose: String?
   @Option(help: "Ends a connection of this age in seconds.") var ageClose: String?
   @Option(help: "Pings every so many seconds.") var pingEvery: String?
@@ -104,6 +105,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
       "no-generate": "\(noGenerate)", "strict": "\(strict)",
+      "rate-limits": "\(rateLimits)",
       "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {
