@@ -16,17 +16,21 @@ struct ClientMessage: Decodable {
   let responseID: String?
   /// What is said to a running response.
   let input: String
+  /// The same as it came, for a server returns what it does not take.
+  private(set) var returnedInput: String?
   /// The lane that is to answer; what is no string is none that there could be.
   let streamID: String?
-  /// The first member that has no place here, in alphabetical order.
-  let foreignName: String?
+  /// What its members are called.
+  let names: [String]
+  /// What the members of `response` are called.
+  let nestedNames: [String]
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: MemberName.self)
     type = try container.decode(String.self, forKey: "type")
     let nested = try? container.nestedContainer(keyedBy: MemberName.self, forKey: "response")
-    foreignName = (container.allKeys + (nested?.allKeys ?? [])).map(\.stringValue)
-      .filter(Self.foreignNames.contains).min()
+    names = container.allKeys.map(\.stringValue)
+    nestedNames = nested?.allKeys.map(\.stringValue) ?? []
     streamID =
       container.contains("stream_id")
       ? (try? container.decode(String.self, forKey: "stream_id")) ?? "" : nil
@@ -46,6 +50,27 @@ struct ClientMessage: Decodable {
   }
 }
 
+extension ClientMessage {
+  /// - Throws: what Foundation's decoder says.
+  init(reading text: String) throws {
+    let data = Data(text.utf8)
+    self = try JSONDecoder().decode(Self.self, from: data)
+    guard type != "response.create", names.contains("input"),
+      let members = try JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let input = members["input"]
+    else { return }
+    returnedInput = String(
+      decoding: try JSONSerialization.data(
+        withJSONObject: input, options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes]),
+      as: UTF8.self)
+  }
+
+  /// The first member that has no place on any server, in alphabetical order.
+  var foreignName: String? {
+    (names + nestedNames).filter(Self.foreignNames.contains).min()
+  }
+}
+
 /// The parameters of a response that change what the simulator answers.
 struct ResponseParameters: Decodable {
   var model: String?
@@ -58,6 +83,8 @@ struct ResponseParameters: Decodable {
   var conversation: String?
   /// The last user message's text, or the last tool's output.
   var text = ""
+  /// `input` is a plain text instead of items.
+  var isPlainText = false
   /// The first function among the tools.
   var functionName: String?
   var toolOutputs = ToolOutputs()
@@ -74,8 +101,11 @@ struct ResponseParameters: Decodable {
     generates = try container.decodeIfPresent(Bool.self, forKey: "generate") ?? true
     previousResponseID = try container.decodeIfPresent(
       String.self, forKey: "previous_response_id")
-    conversation = try container.decodeIfPresent(String.self, forKey: "conversation")
-    text = try container.decodeIfPresent(Input.self, forKey: "input")?.text ?? ""
+    // An object in the Responses API.
+    conversation = try? container.decodeIfPresent(String.self, forKey: "conversation")
+    let input = try container.decodeIfPresent(Input.self, forKey: "input")
+    text = input?.text ?? ""
+    isPlainText = input?.isPlain ?? false
     toolOutputs = try container.decodeIfPresent(ToolOutputs.self, forKey: "input") ?? ToolOutputs()
     let tools = try container.decodeIfPresent([Tool].self, forKey: "tools") ?? []
     functionName = tools.lazy.filter { $0.type == "function" }.compactMap(\.name).first
@@ -89,10 +119,12 @@ struct ResponseParameters: Decodable {
 /// `input`: a string, or items of which the last one that says something counts.
 private struct Input: Decodable {
   let text: String
+  var isPlain = false
 
   init(from decoder: any Decoder) throws {
     if let text = try? decoder.singleValueContainer().decode(String.self) {
       self.text = text
+      isPlain = true
     } else {
       let items = try decoder.singleValueContainer().decode([Item].self)
       text = items.last { $0.text != nil }?.text ?? ""

@@ -9,6 +9,8 @@ extension ConnectionHandler {
   /// Names that a connection takes in its life, as OpenAI documents it.
   private static let laneNamesMax = 32
   private static let laneNameBytes = 1...256
+  /// Responses of a connection that run side by side, as OpenAI documents it; others wait.
+  private static let responsesMax = 16
 
   static func isLaneName(_ name: String) -> Bool {
     laneNameBytes.contains(name.utf8.count)
@@ -43,6 +45,38 @@ extension ConnectionHandler {
     lanes[name] = lane
     lane.arrived(message)
     return nil
+  }
+
+  /// Starts a response as soon as its connection runs fewer than it may.
+  func startInTurn(_ parameters: ResponseParameters, _ plan: FaultPlan) {
+    let connection = connection ?? self
+    guard !connection.waiting.isEmpty || connection.responsesRunning >= Self.responsesMax else {
+      return start(parameters, plan)
+    }
+    state.statistics.queued += 1
+    connection.waiting.append((self, parameters, plan))
+  }
+
+  /// This lane's request waits for another's end.
+  var isWaiting: Bool { connection?.waiting.contains { $0.lane === self } ?? false }
+
+  /// A response has ended here.
+  func placeFreed() {
+    if let connection { return connection.placeFreed() }
+    guard !waiting.isEmpty else { return }
+    // Not at once: the place of a steered response is its successor's.
+    after(.zero) { $0.startWaiting() }
+  }
+
+  private func startWaiting() {
+    while phase == .open, !waiting.isEmpty, responsesRunning < Self.responsesMax {
+      let (lane, parameters, plan) = waiting.removeFirst()
+      lane.start(parameters, plan)
+    }
+  }
+
+  private var responsesRunning: Int {
+    lanes.values.count { $0.run != nil } + (run == nil ? 0 : 1)
   }
 
   /// An event as its lane says it; what is no object is said by nobody in particular.

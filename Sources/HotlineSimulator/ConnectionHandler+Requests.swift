@@ -10,7 +10,7 @@ extension ConnectionHandler {
   func textArrived(_ text: String) {
     let message: ClientMessage
     do {
-      message = try JSONDecoder().decode(ClientMessage.self, from: Data(text.utf8))
+      message = try ClientMessage(reading: text)
     } catch {
       state.statistics.violations += 1
       return answer(ErrorEvent(code: "invalid_json", message: Self.explain(error)))
@@ -20,6 +20,10 @@ extension ConnectionHandler {
       return answer(
         ErrorEvent(
           code: "unknown_parameter", message: "Unknown parameter: \(name).", parameter: name))
+    }
+    if state.behaviour.isStrict, let error = message.strictError(state.behaviour) {
+      state.statistics.violations += 1
+      return answer(error)
     }
     guard message.type == "response.create" else { return aboutResponseArrived(message) }
     guard let name = message.streamID, !state.behaviour.ignoresLanes else {
@@ -79,7 +83,7 @@ extension ConnectionHandler {
     }
     // A response whose last event has just been read may wait for nothing but this.
     pump()
-    if run != nil {
+    if run != nil || isWaiting {
       state.statistics.refusedBusy += 1
       return answer(
         ErrorEvent(
@@ -92,7 +96,7 @@ extension ConnectionHandler {
     let parameters = message.response ?? message.flat
     if let error = parameters.toolError { return answer(error) }
     do {
-      start(parameters, try plan(parameters))
+      startInTurn(parameters, try plan(parameters))
     } catch {
       answer(ErrorEvent(code: "invalid_fault", message: "\(error)", parameter: "input"))
     }
@@ -177,7 +181,8 @@ extension ConnectionHandler {
     run = ResponseRun(
       script: ResponseScript(
         object, number: suffix, output: output, answer: answer, plan: plan,
-        isRealtime: state.behaviour.isRealtime),
+        isRealtime: state.behaviour.isRealtime,
+        tellsRateLimits: state.behaviour.tellsRateLimits),
       plan: plan, behaviour: state.behaviour, parameters: parameters)
     state.statistics.responses += 1
     state.responsesRunning += 1

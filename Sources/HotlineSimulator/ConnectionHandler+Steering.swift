@@ -2,9 +2,10 @@ import NIOCore
 
 /// Messages about a running response, as OpenAI's schema of its WebSocket events has them.
 ///
-/// A steer is taken, ends the running message as `response.incomplete`, and is followed by a
-/// response that has its input; where the response calls a function instead, that is to be answered
-/// first. An inject lets the response go on.
+/// A steer is taken, ends the running message as `response.incomplete` for the reason `steered`,
+/// and is followed by a response that has its input; where the response calls a function instead,
+/// that is to be answered first. An inject, which only the schema's beta has, lets the response go
+/// on.
 extension ConnectionHandler {
   /// Brings a message to the lane that runs the response that it names.
   func aboutResponseArrived(_ message: ClientMessage) {
@@ -40,7 +41,7 @@ extension ConnectionHandler {
       return refuse(message)
     }
     let steer = "steer_\(state.makeIDSuffix())"
-    run.steers.append((steer, message.input))
+    run.steers.append((steer, message.input, message.returnedInput))
     state.statistics.steered += 1
     send(text: run.script.answer("response.steer.accepted", Self.steer(steer, of: id)))
     if run.script.output == .message {
@@ -60,14 +61,28 @@ extension ConnectionHandler {
     do {
       start(parameters, try plan(parameters))
     } catch {
-      answer(ErrorEvent(code: "invalid_fault", message: "\(error)", parameter: "input"))
+      sayFailed(run, because: "\(error)")
+    }
+  }
+
+  /// What was taken comes back, as no response can be made with it.
+  private func sayFailed(_ run: ResponseRun, because reason: String) {
+    for (id, _, returned) in run.steers {
+      let steer =
+        #""id":"\#(id)","input":\#(returned ?? #""""#),"#
+        + #""previous_response_id":"\#(run.script.object.id)""#
+      send(
+        text: run.script.answer(
+          "response.steer.failed",
+          #""error":{"code":"successor_creation_failed","message":\#(JSONText.quoted(reason)),"#
+            + #""type":"invalid_request_error"},"steer":{\#(steer)}"#))
     }
   }
 
   /// What was taken waits for what the client has to bring.
   func sayPending(_ run: ResponseRun) {
     let input = run.script.requiredInput
-    for (steer, _) in run.steers {
+    for (steer, _, _) in run.steers {
       send(
         text: run.script.answer(
           "response.steer.pending",
@@ -82,10 +97,11 @@ extension ConnectionHandler {
     flush()
   }
 
-  /// Its events are not documented; the response ends as `response.incomplete`.
+  /// Its events are not documented; the response ends as `response.incomplete`, and for no reason,
+  /// as the schema has none for it.
   func interruptArrived(_ message: ClientMessage) {
     guard let run = run(named: message.responseID) else { return refuse(message) }
-    send(text: run.script.interrupt(reason: "interrupted"))
+    send(text: run.script.interrupt(reason: nil))
     responseEnded(run, canBeContinued: true)
     flush()
   }
@@ -95,16 +111,17 @@ extension ConnectionHandler {
     let code = isOver ? "response_already_completed" : "response_not_found"
     let words = #""code":"\#(code)","message":"No such response is running.""#
     let id = JSONText.quoted(message.responseID ?? "")
-    let input = JSONText.quoted(message.input)
     switch message.type {
     case "response.steer":
       send(
         text: #"{"type":"response.steer.failed","#
           + #""error":{\#(words),"type":"invalid_request_error"},"#
-          + #""sequence_number":0,"steer":{"input":\#(input),"previous_response_id":\#(id)}}"#)
+          + #""sequence_number":0,"steer":{"input":\#(message.returnedInput ?? #""""#),"#
+          + #""previous_response_id":\#(id)}}"#)
     case "response.inject":
       send(
-        text: #"{"type":"response.inject.failed","error":{\#(words)},"input":[],"#
+        text: #"{"type":"response.inject.failed","error":{\#(words)},"#
+          + #""input":\#(message.returnedInput ?? "[]"),"#
           + #""response_id":\#(id),"sequence_number":0}"#)
     default:
       send(

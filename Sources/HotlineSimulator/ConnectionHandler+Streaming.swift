@@ -57,6 +57,7 @@ extension ConnectionHandler {
     run.timer = nil
     self.run = nil
     state.responsesRunning -= 1
+    placeFreed()
   }
 
   private func eventsOver(_ run: ResponseRun) {
@@ -66,7 +67,7 @@ extension ConnectionHandler {
       responseEnded(run, canBeContinued: true)
       sayPending(run)
     case .incomplete: responseEnded(run, canBeContinued: true)
-    case .failed: responseEnded(run, canBeContinued: false)
+    case .failed, .cancelled: responseEnded(run, canBeContinued: false)
     case .none: run.isSilent = true
     }
   }

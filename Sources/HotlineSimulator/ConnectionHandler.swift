@@ -41,6 +41,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var said: [String] = []
   /// Its lanes by name, if the client names any.
   var lanes: [String: ConnectionHandler] = [:]
+  /// Requests that wait until fewer responses run here, first come first.
+  var waiting: [(lane: ConnectionHandler, parameters: ResponseParameters, plan: FaultPlan)] = []
   /// Of a lane: its connection, and its name there.
   private(set) weak var connection: ConnectionHandler?
   private(set) var laneName: String?
@@ -270,7 +272,9 @@ extension ConnectionHandler {
   }
 
   /// Nothing runs here, on no lane either.
-  private var isIdle: Bool { run == nil && lanes.values.allSatisfy { $0.run == nil } }
+  private var isIdle: Bool {
+    run == nil && waiting.isEmpty && lanes.values.allSatisfy { $0.run == nil }
+  }
 
   /// Becomes a lane of a connection.
   func join(_ connection: ConnectionHandler, as name: String) {
@@ -313,6 +317,7 @@ extension ConnectionHandler {
   private func leave() {
     guard context != nil else { return }
     endRun()
+    waiting = []
     for lane in lanes.values {
       lane.endRun()
       lane.context = nil

@@ -45,6 +45,8 @@ package enum ResponseEnding: String, Equatable, Sendable {
   case completed
   case failed
   case incomplete
+  /// By the server itself, as the Realtime API's does when somebody begins to speak.
+  case cancelled
   /// The terminal event never comes, and the connection stays busy.
   case none = "no-terminal"
 }

@@ -5,8 +5,8 @@ extension FaultPlan {
   /// Reads faults from words: `delay MS`, `gap MS`, `deltas N`, `size BYTES`, `drop`, `reset`,
   /// `truncate`, `close CODE [REASON]`, `silence`, `dead`, `error CODE [STATUS]`, `garbage`,
   /// `binary`, `bad-frame [rsv|opcode|masked|continuation]`, `invalid-utf8`, `giant BYTES`, `odd`,
-  /// `slow-bytes [N]`, `pretty`, `fragment N`, `failed`, `incomplete`, `no-terminal`, `late after
-  /// terminal`, `once`.
+  /// `slow-bytes [N]`, `pretty`, `fragment N`, `failed`, `incomplete`, `cancelled`, `no-terminal`,
+  /// `late after terminal`, `once`.
   ///
   /// Those that happen at one moment take `after N`, the number of events before it, else 0.
   /// - Throws: `SimulatorError` that names the first word that is not understood.
@@ -53,7 +53,7 @@ extension FaultPlan {
     case "pretty": isPretty = true
     case "once": isOnce = true
     case "late": isLateAfterTerminal = true
-    case "failed", "incomplete", "no-terminal":
+    case "failed", "incomplete", "cancelled", "no-terminal":
       ending = ResponseEnding(rawValue: name) ?? .completed
     default: try schedule(name, arguments)
     }

@@ -5,8 +5,9 @@ final class ResponseRun {
   let plan: FaultPlan
   /// What it was made with; a response that follows it in its place inherits them.
   let parameters: ResponseParameters
-  /// The input of each message that it took and that another response is to have, by its id.
-  var steers: [(id: String, input: String)] = []
+  /// The input of each message that it took and that another response is to have, by its id, and as
+  /// it came.
+  var steers: [(id: String, input: String, returned: String?)] = []
   var script: ResponseScript
   /// Events sent, those that a fault put in between not counted.
   var eventsSent = 0

@@ -13,6 +13,7 @@ struct ResponseScript {
   /// Which event comes next.
   private enum Position {
     case created
+    case rateLimits
     case inProgress
     case itemAdded
     case partAdded
@@ -32,13 +33,14 @@ struct ResponseScript {
   private let itemID: String
   private let isLateAfterTerminal: Bool
   private let isRealtime: Bool
+  private let tellsRateLimits: Bool
   private var position = Position.created
   private var sequenceNumber = 0
   private var text = ""
 
   init(
     _ object: ResponseObject, number: String, output: Output, answer: AnswerText, plan: FaultPlan,
-    isRealtime: Bool = false
+    isRealtime: Bool = false, tellsRateLimits: Bool = false
   ) {
     self.object = object
     self.output = output
@@ -47,6 +49,7 @@ struct ResponseScript {
     ending = plan.ending
     isLateAfterTerminal = plan.isLateAfterTerminal
     self.isRealtime = isRealtime
+    self.tellsRateLimits = tellsRateLimits
   }
 
   /// The number of the delta that comes next, nil if something else does.
@@ -61,8 +64,11 @@ struct ResponseScript {
   mutating func next() -> String? {
     switch position {
     case .created:
-      position = isRealtime ? afterBeginning : .inProgress
+      position = tellsRateLimits ? .rateLimits : afterCreation
       return event("response.created", #""response":\#(response("in_progress"))"#)
+    case .rateLimits:
+      position = afterCreation
+      return rateLimits()
     case .inProgress:
       position = afterBeginning
       return event("response.in_progress", #""response":\#(object.json(status: "in_progress"))"#)
@@ -87,7 +93,8 @@ struct ResponseScript {
         "response.output_item.done", #""output_index":0,"item":\#(item(status: "completed"))"#)
     case .terminal:
       position = isLateAfterTerminal ? .late : .over
-      return terminal(ending)
+      return terminal(
+        ending, reason: ending == .cancelled ? "turn_detected" : "max_output_tokens")
     case .late:
       position = .over
       return event("response.output_text.delta", #"\#(place),"delta":"late""#)
@@ -96,8 +103,8 @@ struct ResponseScript {
     }
   }
 
-  /// The event that ends the response before its time, `incomplete` for this reason.
-  mutating func interrupt(reason: String) -> String {
+  /// The event that ends the response before its time, `incomplete` for this reason if any.
+  mutating func interrupt(reason: String?) -> String {
     position = .over
     return terminal(.incomplete, reason: reason)
   }
@@ -120,6 +127,8 @@ struct ResponseScript {
     return event("response.done", #""response":\#(response)"#)
   }
 
+  private var afterCreation: Position { isRealtime ? afterBeginning : .inProgress }
+
   private var afterBeginning: Position { output == .nothing ? .terminal : .itemAdded }
 
   private func response(_ status: String) -> String {
@@ -136,15 +145,15 @@ struct ResponseScript {
   /// Whatever its ending, a response of the Realtime API ends with the same event.
   private mutating func realtimeTerminal(_ status: String, _ reason: String?) -> String {
     let code = #","error":{"type":"server_error","code":"server_error"}"#
-    let reason = #","reason":"\#(reason ?? "max_output_tokens")""#
-    let why = status == "failed" ? code : status == "incomplete" ? reason : ""
+    let reason = reason.map { #","reason":"\#($0)""# } ?? ""
+    let why = status == "failed" ? code : status == "completed" ? "" : reason
     let response = realtimeObject(
       status, details: #"{"type":"\#(status)"\#(why)}"#, output: outputJSON(status), usage: usage)
     return event("response.done", #""response":\#(response)"#)
   }
 
   private func outputJSON(_ status: String) -> String {
-    output == .nothing ? "" : item(status: status == "failed" ? "incomplete" : status)
+    output == .nothing ? "" : item(status: status == "completed" ? status : "incomplete")
   }
 
   private var firstDelta: Position { answer.count > 0 ? .delta(0) : .textDone }
@@ -179,6 +188,17 @@ struct ResponseScript {
       return #"{"type":"\#(type)",\#(own)\#(id),\#(members)}"#
     }
     return #"{"type":"\#(type)",\#(members),"sequence_number":\#(sequenceNumber)}"#
+  }
+
+  /// They are the connection's, as the Realtime API says them, or as Codex's servers do.
+  private func rateLimits() -> String {
+    guard isRealtime else {
+      return #"{"type":"codex.rate_limits","rate_limits":{"allowed":true,"limit_reached":false,"#
+        + #""primary":{"used_percent":12.5,"window_minutes":300,"reset_after_seconds":60}}}"#
+    }
+    return #"{"type":"rate_limits.updated","event_id":"event_\#(object.id.dropFirst(5))_limits","#
+      + #""rate_limits":[{"name":"requests","limit":1000,"remaining":999,"reset_seconds":60},"#
+      + #"{"name":"tokens","limit":50000,"remaining":49950,"reset_seconds":60.5}]}"#
   }
 
   private mutating func delta(_ index: Int) -> String {
@@ -232,7 +252,7 @@ struct ResponseScript {
       + #""total_tokens":\#(input + deltasMade)}"#
   }
 
-  private mutating func terminal(_ ending: ResponseEnding, reason: String? = nil) -> String {
+  private mutating func terminal(_ ending: ResponseEnding, reason: String?) -> String {
     let status = ending == .none ? "completed" : ending.rawValue
     if isRealtime { return realtimeTerminal(status, reason) }
     let outcome = ResponseObject.Outcome(
@@ -241,7 +261,7 @@ struct ResponseScript {
       error: ending == .failed
         ? #"{"code":"server_error","message":"The simulated model failed as ordered."}"# : "null",
       incompleteDetails: ending == .incomplete
-        ? #"{"reason":"\#(reason ?? "max_output_tokens")"}"# : "null")
+        ? reason.map { #"{"reason":"\#($0)"}"# } ?? "null" : "null")
     return event(
       "response.\(status)", #""response":\#(object.json(status: status, outcome: outcome))"#)
   }

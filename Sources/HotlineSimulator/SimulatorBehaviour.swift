@@ -22,6 +22,9 @@ package struct SimulatorBehaviour: Sendable {
   /// The Realtime API: a greeting, one terminal event for every ending, no `store`.
   package var isRealtime = false
   package var envelope = Envelope.nested
+  /// Members that the dialect's schema does not have are refused, not only those that are known to
+  /// be misplaced.
+  package var isStrict = false
   /// `generate` is taken, as OpenAI documents it; else it is an unknown parameter.
   package var knowsGenerate = true
   /// `stream_id` names a lane, and lanes run side by side; else it is refused.
@@ -30,6 +33,8 @@ package struct SimulatorBehaviour: Sendable {
   package var ignoresLanes = false
   /// `response.steer`, `.inject` and `.interrupt` are known.
   package var knowsControls = true
+  /// Rate limits that leave room are told when a response begins.
+  package var tellsRateLimits = false
   /// `session.created` is sent when a connection opens.
   package var greets = false
   /// Closes a connection with 1000 when no message came or went for so long; pings do not count.
@@ -83,10 +88,12 @@ extension SimulatorBehaviour {
     case "subprotocol": subprotocol = value == "none" ? nil : value
     case "realtime": isRealtime = try Self.boolean(name, value)
     case "envelope": envelope = try Self.envelope(value)
+    case "strict": isStrict = try Self.boolean(name, value)
     case "no-generate": knowsGenerate = try !Self.boolean(name, value)
     case "lanes": hasLanes = try Self.boolean(name, value)
     case "ignore-lanes": ignoresLanes = try Self.boolean(name, value)
     case "no-steer": knowsControls = try !Self.boolean(name, value)
+    case "rate-limits": tellsRateLimits = try Self.boolean(name, value)
     case "greeting": greets = try Self.boolean(name, value)
     case "idle-close": idleClose = try Self.seconds(name, value)
     case "age-close": ageClose = try Self.seconds(name, value)

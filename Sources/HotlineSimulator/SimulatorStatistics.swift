@@ -24,6 +24,8 @@ package struct SimulatorStatistics: Codable, Equatable, Sendable {
   package var steered = 0
   /// Requests that came while the connection was busy.
   package var refusedBusy = 0
+  /// Requests that waited until their connection ran fewer responses.
+  package var queued = 0
   /// Most responses that ran at once.
   package var responsesAtOnceMax = 0
   /// Error events sent.

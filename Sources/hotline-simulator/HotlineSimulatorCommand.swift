@@ -25,10 +25,13 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "The sub-protocol that has to be offered.") var subprotocol: String?
   @Flag(help: "Speaks as the Realtime API does.") var realtime = false
   @Option(help: "nested, flat or both.") var envelope: String?
+  @Flag(help: "Refuses each member that the schema of its requests does not have.")
+  var strict = false
   @Flag(help: "Takes stream_id and answers on several lanes at once.") var lanes = false
   @Flag(help: "Takes stream_id, and takes no notice of it.") var ignoreLanes = false
   @Flag(help: "Knows neither response.steer nor .inject nor .interrupt.") var noSteer = false
   @Flag(help: "Sends session.created when a connection opens.") var greeting = false
+  @Flag(help: "Tells rate limits when a response begins.") var rateLimits = false
   @Option(help: "Closes a connection that was idle for so many seconds.") var idleClose: String?
   @Option(help: "Ends a connection of this age in seconds.") var ageClose: String?
   @Option(help: "Pings every so many seconds.") var pingEvery: String?
@@ -104,6 +107,7 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "message-bytes-max": messageBytesMax,
       "greeting": "\(greeting)", "lanes": "\(lanes)", "no-pong": "\(noPong)",
       "no-generate": "\(noGenerate)", "ignore-lanes": "\(ignoreLanes)", "no-steer": "\(noSteer)",
+      "strict": "\(strict)", "rate-limits": "\(rateLimits)",
       "echo-key": "\(echoKey)", "keyless": "\(keyless)", "realtime": "\(realtime)",
     ]
     for case (let name, let value?) in values.sorted(by: { $0.key < $1.key }) {

@@ -77,4 +77,47 @@ import Testing
       #expect(end == .close(code: 1012, reason: "over"))
     }
   }
+
+  @Test func onlySixteenResponsesOfAConnectionRunAtATime() async throws {
+    try await withSimulator(["lanes": "true", "deltas": "1"]) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      func begin(_ name: String) -> String {
+        socket.send(request(name, "[[fault: silence after 1]]"))
+        let created = object(socket.text())
+        #expect(created["stream_id"] as? String == name)
+        return (created["response"] as? [String: Any])?["id"] as? String ?? ""
+      }
+      let ids = (1...16).map { begin("n\($0)") }
+      for name in ["n17", "n18"] { socket.send(request(name, name)) }
+      socket.send(request("n17", "one too many there"))
+      let refusal = socket.text()
+      #expect(code(of: refusal) == "response_in_progress")
+      #expect(lane(of: refusal) == "n17")
+      #expect(try await simulator.statistics().queued == 2)
+      // What follows a steered response takes its place, though others wait.
+      socket.send(
+        #"{"type":"response.steer","previous_response_id":"\#(ids[2])","#
+          + #""input":"[[fault: silence after 1]]"}"#)
+      var steered = (0..<3).map { _ in socket.text() }
+      #expect(steered.map(lane(of:)) == ["n3", "n3", "n3"])
+      #expect(type(of: steered.removeLast()) == "response.created")
+      // Each that ends makes place for one, in their order.
+      socket.send(#"{"type":"response.cancel","response_id":"\#(ids[0])"}"#)
+      #expect(lane(of: socket.text()) == "n1")
+      for name in ["n17", "n18"] {
+        let (events, _) = socket.answer()
+        #expect(events.map(type(of:)).last == "response.completed")
+        #expect(events.allSatisfy { lane(of: $0) == name }, "\(name)")
+      }
+      #expect(try await simulator.statistics().responsesAtOnceMax == 16)
+      // Its connection's end is theirs too.
+      socket.send(request("n1", "[[fault: silence after 1]]"))
+      #expect(lane(of: socket.text()) == "n1")
+      socket.send(request("n19", "waits"))
+      socket.send(#"{"type":"response.cancel","response_id":"none"}"#)
+      #expect(code(of: socket.text()) == "response_cancel_not_active")
+      try await simulator.end(.close(code: 1001, reason: "over"))
+      #expect(socket.next() == .close(code: 1001, reason: "over"))
+    }
+  }
 }

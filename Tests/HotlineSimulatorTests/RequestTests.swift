@@ -134,6 +134,48 @@ import Testing
     }
   }
 
+  @Test func whatIsNotTakenComesBackAsItCame() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      let item = #"{"content":"a/b","role":"user"}"#
+      socket.send(#"{"type":"response.steer","previous_response_id":"r","input":[\#(item)]}"#)
+      #expect(socket.text().contains(#""steer":{"input":[\#(item)],"previous"#))
+      socket.send(#"{"type":"response.inject","response_id":"r","input":[\#(item)]}"#)
+      #expect(socket.text().contains(#""input":[\#(item)],"response_id":"r""#))
+      // So does what was taken and cannot be made a response of.
+      socket.request("Hi [[fault: silence after 1]]")
+      let created = object(socket.text())["response"] as? [String: Any]
+      let id = created?["id"] as? String ?? ""
+      socket.send(
+        #"{"type":"response.steer","previous_response_id":"\#(id)","input":"[[fault: oops]]"}"#)
+      let accepted = object(socket.text())["steer"] as? [String: Any]
+      #expect(accepted?["id"] is String)
+      #expect(type(of: socket.text()) == "response.incomplete")
+      let failed = object(socket.text())
+      #expect(failed["type"] as? String == "response.steer.failed")
+      let error = failed["error"] as? [String: Any]
+      #expect(error?["code"] as? String == "successor_creation_failed")
+      let steer = failed["steer"] as? [String: Any]
+      #expect(steer?["id"] as? String == accepted?["id"] as? String)
+      #expect(steer?["input"] as? String == "[[fault: oops]]")
+      #expect(steer?["previous_response_id"] as? String == id)
+      socket.request("Hi")
+      #expect(socket.answer().messages.map(type(of:)).last == "response.completed")
+    }
+  }
+
+  @Test func anInterruptEndsTheResponseForNoReasonOfTheSchemas() async throws {
+    try await withSimulator { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      socket.request("Hi [[fault: silence after 1]]")
+      #expect(type(of: socket.text()) == "response.created")
+      socket.send(#"{"type":"response.interrupt"}"#)
+      let last = socket.text()
+      #expect(type(of: last) == "response.incomplete")
+      #expect(last.contains(#""incomplete_details":null"#))
+    }
+  }
+
   @Test func aSteerNamesNoLane() async throws {
     try await withSimulator(["lanes": "true"]) { simulator in
       let socket = try PlainWebSocket(port: simulator.port)

@@ -160,6 +160,7 @@ import Testing
 
   @Test(arguments: [
     ("", "completed"), ("[[fault: failed]]", "failed"), ("[[fault: incomplete]]", "incomplete"),
+    ("[[fault: cancelled]]", "cancelled"),
   ])
   func theRealtimeAPIHasOneTerminalEvent(fault: String, status: String) async throws {
     try await withSimulator(["realtime": "true"]) { simulator in
@@ -181,6 +182,25 @@ import Testing
       let refused = socket.answer().messages.last
       #expect(code(of: refused) == "unknown_parameter")
       #expect(object(refused ?? "")["event_id"] is String)
+    }
+  }
+
+  @Test(arguments: [
+    (["realtime": "true"], "rate_limits.updated"), ([:], "codex.rate_limits"),
+  ])
+  func rateLimitsAreToldWhenAResponseBegins(
+    settings: [String: String], expected: String
+  ) async throws {
+    try await withSimulator(settings.merging(["rate-limits": "true"]) { $1 }) { simulator in
+      let socket = try PlainWebSocket(port: simulator.port)
+      if !settings.isEmpty { _ = socket.text() }
+      for _ in 0..<2 {
+        let store = settings.isEmpty ? #","store":false"# : ""
+        socket.send(#"{"type":"response.create","response":{"input":"Hi"\#(store)}}"#)
+        let types = socket.answer().messages.map(type(of:))
+        #expect(types.prefix(2) == ["response.created", expected])
+        #expect(types.count { $0 == expected } == 1)
+      }
     }
   }
 

@@ -2,105 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A preset, and the flags with which the simulator is a server of its kind: one that takes nothing
-/// else.
-struct Provider: Sendable, CustomTestStringConvertible {
-  let preset: String
-  let flags: [String]
-  /// The variable that the provider's own tools read the key from.
-  var variable: String?
-  /// More lines for its table.
-  var lines = ""
-  /// What a request that says nothing of `store` is stored as.
-  var stores: Bool? = true
-  var testDescription: String { "\(preset) \(lines)" }
-  var isRealtime: Bool { preset == "openai-realtime" }
-
-  static let all = [
-    Provider(
-      preset: "smart-aipi", flags: ["--envelope", "nested", "--key-header", "authorization"],
-      variable: "HOTLINE_API_KEY", stores: false),
-    Provider(
-      preset: "openai", flags: ["--envelope", "flat", "--key-header", "authorization", "--lanes"],
-      variable: "OPENAI_API_KEY"),
-    Provider(
-      preset: "azure-openai", flags: ["--envelope", "flat", "--key-header", "api-key"],
-      variable: "AZURE_OPENAI_API_KEY"),
-    Provider(
-      preset: "azure-openai", flags: ["--envelope", "flat", "--key-header", "authorization"],
-      variable: "AZURE_OPENAI_API_KEY", lines: "key_header = \"Authorization\""),
-    Provider(
-      preset: "xai", flags: ["--envelope", "flat", "--key-header", "authorization"],
-      variable: "XAI_API_KEY"),
-    Provider(
-      preset: "xai",
-      flags: ["--envelope", "flat", "--subprotocol", "openai-beta.responses.v1"],
-      variable: "MINE",
-      lines: "key_variable = \"MINE\"\nsubprotocol = \"openai-beta.responses.v1\""),
-    Provider(
-      preset: "vercel-ai-gateway", flags: ["--envelope", "flat", "--key-header", "authorization"],
-      variable: "AI_GATEWAY_API_KEY"),
-    Provider(
-      preset: "openai-realtime", flags: ["--realtime", "--key-header", "authorization"],
-      variable: "OPENAI_API_KEY", stores: nil),
-    Provider(preset: "local", flags: ["--envelope", "flat", "--plain", "--keyless"]),
-  ]
-}
-
-/// The whole daemon with one upstream, `u`, of a preset, whose server is a simulator.
-private final class ProviderRig {
-  let directory: TemporaryDirectory
-  let simulator: SimulatorProcess
-  let daemon: DaemonProcess
-  let client: LineClient
-
-  init(_ provider: Provider) throws {
-    directory = try TemporaryDirectory()
-    let key = provider.variable.map { _ in ["--key", "sk-of-the-test"] } ?? []
-    simulator = try SimulatorProcess(provider.flags + key, in: directory)
-    let path = provider.isRealtime ? "realtime?model=m" : "responses"
-    let url = simulator.url.replacing("realtime", with: path)
-    let authority = provider.preset == "local" ? "" : "ca_file = \"\(simulator.caFile)\""
-    var environment = ["HOTLINE_API_KEY": ""]
-    if let variable = provider.variable { environment[variable] = "sk-of-the-test" }
-    daemon = try DaemonProcess(
-      """
-      default_upstream = "u"
-      [defaults]
-      model = "of-the-configuration"
-      [upstream.u]
-      preset = "\(provider.preset)"
-      url = "\(url)"
-      \(authority)
-      \(provider.lines)
-      """, in: directory, environment: environment)
-    try daemon.waitUntilWarm()
-    client = try daemon.client()
-  }
-
-  /// Asks for something that goes well, and returns the response of the terminal event.
-  @discardableResult
-  func response(_ text: String, more: String = "") throws -> JSON {
-    let lines = try client.ask(Self.request(text, more))
-    #expect(lines.done?.outcome.string == "completed", "\(lines)")
-    let terminal = lines.last { ["response.completed", "response.done"].contains($0.kind) }
-    return try #require(terminal).response
-  }
-
-  static func request(_ text: String, _ more: String = "") -> String {
-    #"{"type":"response.create","request_id":"q","input":\#(JSON.quoted(text))\#(more)}"#
-  }
-}
-
 struct ProviderTests {
   @Test(arguments: Provider.all)
   func aPresetIsAllThatItTakes(provider: Provider) throws {
     let rig = try ProviderRig(provider)
-    // Chat. What the daemon owns goes nowhere, in either envelope.
+    let input = provider.isRealtime ? "[\(Provider.item("Hello!"))]" : #""Hello!""#
+    // What the daemon owns goes nowhere, in either envelope.
     let owned = #""stream":true,"stream_options":{},"background":false,"event_id":"e""#
     for request in [
-      ProviderRig.request("Hello!", "," + owned),
-      #"{"type":"response.create","response":{"input":"Hello!",\#(owned)}}"#,
+      Provider.request(input, "," + owned),
+      #"{"type":"response.create","response":{"input":\#(input),\#(owned)}}"#,
     ] {
       let lines = try rig.client.ask(request)
       #expect(answerText(lines) == "Echo: Hello!", "\(lines)")
@@ -109,20 +20,111 @@ struct ProviderTests {
       #expect(created.response.store.bool == provider.stores)
       #expect(created.response.model.string == (provider.isRealtime ? nil : "of-the-configuration"))
     }
-    // Tools and structured output.
-    let tools = #","tools":[{"type":"function","name":"look_up","parameters":{}}]"#
-    #expect(try rig.response("call the tool", more: tools).output[0].name.string == "look_up")
-    let format = #","text":{"format":{"type":"json_schema","name":"a","schema":{}}}"#
-    let structured = try rig.response("a word", more: format).output[0].content[0].text.string
-    #expect(try JSON(parsing: structured ?? "").answer.string == "Echo: a word")
-    // A chain.
-    var id = try rig.response("one").id.string ?? ""
-    for text in ["two", "three"] {
-      let response = try rig.response(text, more: #","previous_response_id":\#(JSON.quoted(id))"#)
-      id = response.id.string ?? ""
-    }
-    #expect(id.hasPrefix("resp_"))
     #expect(try rig.simulator.statistics().violations.integer == 0)
+    // What the daemon does not know is the server's to take or to refuse.
+    let refused = try rig.client.ask(provider.request("x", #","inptu":"y""#))
+    #expect(refused.error?.code == "unknown_parameter", "\(refused)")
+    let isNested = provider.isRealtime || provider.flags.contains("nested")
+    #expect(refused.error?.error.param.string == (isNested ? "response.inptu" : "inptu"))
+    try rig.response("after a refusal")
+  }
+
+  @Test(arguments: Provider.all)
+  func aToolIsCalledAndItsOutputIsAnswered(provider: Provider) throws {
+    let rig = try ProviderRig(provider)
+    let tools = #","tools":[{"type":"function","name":"look_up","parameters":{}}]"#
+    let called = try rig.response("call the tool", more: tools)
+    let call = called.output[0]
+    #expect(call.type.string == "function_call")
+    #expect(call.name.string == "look_up")
+    let id = JSON.quoted(try #require(call.call_id.string))
+    let output = #"{"type":"function_call_output","call_id":\#(id),"output":"22 C"}"#
+    let next: String
+    if provider.isRealtime {
+      // Its server knows nothing of a response beside the conversation: the call is said again.
+      let arguments = JSON.quoted(try #require(call.arguments.string))
+      let again =
+        #"{"type":"function_call","name":"look_up","call_id":\#(id),"arguments":\#(arguments)}"#
+      next = Provider.request("[\(again),\(output)]", tools)
+    } else {
+      let previous = JSON.quoted(try #require(called.id.string))
+      next = Provider.request("[\(output)]", tools + #","previous_response_id":\#(previous)"#)
+    }
+    let lines = try rig.client.ask(next)
+    #expect(answerText(lines) == "Echo: 22 C", "\(lines)")
+    #expect(lines.done?.outcome.string == "completed")
+    // Without its call it is nothing that a server would know.
+    let stray = try rig.client.ask(Provider.request("[\(output)]"))
+    #expect(stray.error?.code == "invalid_value", "\(stray)")
+    #expect(try rig.simulator.statistics().violations.integer == 0)
+  }
+
+  @Test(arguments: Provider.all)
+  func anAnswerMayHaveAForm(provider: Provider) throws {
+    let rig = try ProviderRig(provider)
+    let format = #","text":{"format":{"type":"json_schema","name":"a","schema":{}}}"#
+    guard !provider.isRealtime else {
+      // The Realtime API has no such thing, and its server's word on it is the client's to read.
+      let refused = try rig.client.ask(provider.request("a word", format))
+      #expect(refused.error?.code == "unknown_parameter", "\(refused)")
+      #expect(refused.error?.error.param.string == "response.text")
+      return
+    }
+    let response = try rig.response("a word", more: format)
+    #expect(response.text.format.type.string == "json_schema")
+    let structured = response.output[0].content[0].text.string
+    #expect(try JSON(parsing: structured ?? "").answer.string == "Echo: a word")
+    #expect(try rig.simulator.statistics().violations.integer == 0)
+  }
+
+  @Test(arguments: Provider.all.filter { !$0.isRealtime })
+  func eachResponseOfAChainNamesTheOneBefore(provider: Provider) throws {
+    let rig = try ProviderRig(provider)
+    var last = JSON.null
+    for text in ["one", "two", "three"] {
+      let more = last.string.map { #","previous_response_id":\#(JSON.quoted($0))"# } ?? ""
+      let response = try rig.response(text, more: more)
+      #expect(response.previous_response_id == last)
+      #expect(response.id.string?.hasPrefix("resp_") == true)
+      last = response.id
+    }
+    #expect(try rig.simulator.statistics().violations.integer == 0)
+  }
+
+  /// Of two chains each goes on where it began, whatever connection is the better one otherwise.
+  @Test(arguments: Provider.all.filter(\.continuesOnItsConnection))
+  func aChainStaysOnItsConnection(provider: Provider) throws {
+    var provider = provider
+    provider.lines += "\nconnections_warm = 2"
+    let rig = try ProviderRig(provider, connections: 2)
+    let other = try rig.daemon.client()
+    try other.send(provider.request("[[fault: gap 100]] a b c d e f g h i j k l m n o p q r s t"))
+    _ = try other.lines(upTo: "its text") { $0.kind == "response.output_text.delta" }
+    var chains = [try rig.client.ask(provider.request("beside it"))]
+    chains.append(try other.lines(upTo: "the end", \.isDone))
+    let connections = chains.map { $0.done?.connection.integer }
+    #expect(Set(connections).count == 2, "\(connections)")
+    for _ in 0..<2 {
+      for (number, chain) in chains.enumerated() {
+        let id = try #require(ProviderRig.response(chain).id.string)
+        chains[number] = try rig.client.ask(
+          provider.request("more", #","previous_response_id":\#(JSON.quoted(id))"#))
+        #expect(try ProviderRig.response(chains[number]).previous_response_id.string == id)
+      }
+      #expect(chains.map { $0.done?.connection.integer } == connections)
+    }
+  }
+
+  /// The Realtime API continues nothing by an id, and says so.
+  @Test func aChainThatCannotBeIsRefused() throws {
+    let realtime = try #require(Provider.all.first { $0.isRealtime })
+    let rig = try ProviderRig(realtime)
+    let id = JSON.quoted(try rig.response("one").id.string ?? "")
+    let refused = try rig.client.ask(realtime.request("two", #","previous_response_id":\#(id)"#))
+    #expect(refused.done?.outcome.string == "error", "\(refused)")
+    #expect(refused.error?.code == "unknown_parameter")
+    #expect(refused.error?.error.param.string == "response.previous_response_id")
+    try rig.response("after it")
   }
 
   /// Programs share a connection of the Realtime API, and what they say only if they ask for it.
@@ -131,23 +133,26 @@ struct ProviderTests {
     realtime.lines += "\nconnections_max = 1"
     let rig = try ProviderRig(realtime)
     let other = try rig.daemon.client()
-    #expect(answerText(try other.ask(ProviderRig.request("secret"))) == "Echo: secret")
-    #expect(answerText(try rig.client.ask(ProviderRig.request("mine"))) == "Echo: mine")
+    func text(_ client: LineClient, _ text: String, _ more: String = "") throws -> String {
+      answerText(try client.ask(realtime.request(text, more)))
+    }
+    #expect(try text(other, "secret") == "Echo: secret")
+    #expect(try text(rig.client, "mine") == "Echo: mine")
     let shared = #","conversation":"auto""#
-    #expect(answerText(try other.ask(ProviderRig.request("one", shared))) == "Echo: one")
-    #expect(answerText(try rig.client.ask(ProviderRig.request("two", shared))) == "Echo: one / two")
-    #expect(answerText(try rig.client.ask(ProviderRig.request("three"))) == "Echo: three")
+    #expect(try text(other, "one", shared) == "Echo: one")
+    #expect(try text(rig.client, "two", shared) == "Echo: one / two")
+    #expect(try text(rig.client, "three") == "Echo: three")
   }
 
   @Test(arguments: Provider.all)
   func whatGoesWrongIsTheRequestsAlone(provider: Provider) throws {
     let rig = try ProviderRig(provider)
-    let failed = try rig.client.ask(ProviderRig.request("[[fault: error odd_code after 2]]"))
+    let failed = try rig.client.ask(provider.request("[[fault: error odd_code after 2]]"))
     #expect(failed.done?.outcome.string == "error", "\(failed)")
     #expect(failed.error?.code == "odd_code")
     #expect(failed.error?.status.integer == (provider.isRealtime ? nil : 400))
     try rig.response("after an error")
-    try rig.client.send(ProviderRig.request("[[fault: gap 50]] a b c d e f g h i j k l m n o p"))
+    try rig.client.send(provider.request("[[fault: gap 50]] a b c d e f g h i j k l m n o p"))
     _ = try rig.client.lines(upTo: "its text") { $0.kind == "response.output_text.delta" }
     try rig.client.send(#"{"type":"response.cancel","request_id":"q"}"#)
     let cancelled = try rig.client.lines(upTo: "the end", \.isDone)
@@ -161,16 +166,6 @@ struct ProviderTests {
       let open = try rig.daemon.waitUntilWarm().readyConnections
       #expect(connection?.integer != nil && open.contains { $0["number"] == connection })
     }
-    // The server's limit of age.
-    let before = try rig.daemon.waitUntilWarm().readyConnections.map { $0["number"] }
-    let limit =
-      #"{"type":"error","error":{"code":"websocket_connection_limit_reached","message":"old"}}"#
-    try rig.simulator.command("send " + limit)
-    try rig.daemon.waitForStatus("another connection") { status in
-      let now = status.readyConnections.map { $0["number"] }
-      return !now.isEmpty && !now.contains { before.contains($0) }
-    }
-    try rig.response("after the limit")
     #expect(try rig.simulator.statistics().violations.integer == 0)
   }
 
@@ -179,7 +174,7 @@ struct ProviderTests {
     #expect(try rig.response("x", more: #","store":false"#).store.bool == false)
     #expect(try rig.response("x", more: #","store":true"#).store.bool == true)
     let strict = try ProviderRig(Provider.all[0])
-    let refused = try strict.client.ask(ProviderRig.request("x", #","store":true"#))
+    let refused = try strict.client.ask(Provider.request(#""x""#, #","store":true"#))
     #expect(refused.codes == ["invalid_request"])
   }
 
@@ -204,7 +199,7 @@ struct ProviderTests {
     let socat = try ChildProcess(
       Requires.tool("socat"), ["UNIX-LISTEN:\(path),fork", "TCP:127.0.0.1:\(server.port)"])
     defer { socat.send(SIGTERM) }
-    let lines = try daemon.client().ask(ProviderRig.request("x"))
+    let lines = try daemon.client().ask(Provider.request(#""x""#))
     #expect(lines.done?.outcome.string == "completed", "\(lines)")
     let doctor = try ChildProcess.run(
       Requires.program("hotlined"), ["--doctor", "--config", directory("config.toml")],
@@ -269,7 +264,7 @@ struct ProviderTests {
       preset = "local"
       url = "\(two.url)"
       """, in: directory)
-    let lines = try daemon.client().ask(ProviderRig.request("x", #","store":true"#))
+    let lines = try daemon.client().ask(Provider.request(#""x""#, #","store":true"#))
     #expect(lines.done?.outcome.string == "completed", "\(lines)")
     #expect(lines.done?.upstream.string == "two")
     let named = try daemon.client().ask(
