@@ -13,7 +13,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(301, "probesBeforeRetryAfter", "a probe waits for the Retry-After of another dial"),
     NamedSeed(1, "keepsWhatIsTooMany", "a replacement that came too late gives its place back"),
     NamedSeed(
-      108, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
+      15, "forgetsEarlierNotices", "a last line counts the notices of an earlier connection"),
     NamedSeed(
       123, "remembersOneResponse", "a late event of before the last response reaches nobody"),
     NamedSeed(
@@ -30,7 +30,7 @@ package struct NamedSeed: Sendable {
     NamedSeed(
       5, "pingsLateAfterAReload", "a reload that shortens ping_interval holds for what is open"),
     NamedSeed(
-      24, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
+      109, "forgetsAnEarlierProbe", "a network that keeps changing keeps no dead connection alive"),
     NamedSeed(
       939, "forgetsADialThatIsDue",
       "a time to replace a connection that passes with a pong is not forgotten"),
@@ -38,11 +38,11 @@ package struct NamedSeed: Sendable {
       21, "trustsACancelThatCameTooLate",
       "a response that ended before it could be cancelled leaves no error to the next"),
     NamedSeed(
-      27, "forgetsThatASteerWasAccepted", "what follows a steered response is of its request"),
+      30, "forgetsThatASteerWasAccepted", "what follows a steered response is of its request"),
     NamedSeed(
-      108, "forgetsAHoldThatIsOver", "what waits for a limit's reset is woken whatever comes then"),
+      64, "forgetsAHoldThatIsOver", "what waits for a limit's reset is woken whatever comes then"),
     NamedSeed(
-      106, "wakesForWhatItKeeps",
+      560, "wakesForWhatItKeeps",
       "a connection over its age that a limit keeps waiting keeps nobody busy"),
     NamedSeed(
       157, "failsWhoCouldGoElsewhere",
@@ -51,7 +51,7 @@ package struct NamedSeed: Sendable {
       26, "countsNotWhatWaitsElsewhere",
       "what would wait at another upstream counts against queue.requests_max"),
     NamedSeed(
-      1, "ignoresWhatIsNotStored", "what is not stored keeps the lane that can continue it"),
+      8, "ignoresWhatIsNotStored", "what is not stored keeps the lane that can continue it"),
     NamedSeed(
       79, "endsWhatIsRefusedASteer",
       "a server that does not know a message about a response goes on with it"),

@@ -315,6 +315,8 @@ extension Simulation {
     connections[attempt.connection]?.isMarred = true
     connections[attempt.connection]?.lanes[attempt.lane].isSpent = true
     connections[attempt.connection]?.lanes[attempt.lane].current = nil
+    // Somebody was served, though no event says so now.
+    warmUps[connection.upstream.rawValue].isWasted = false
     return true
   }
 
