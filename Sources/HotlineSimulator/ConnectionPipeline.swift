@@ -57,6 +57,7 @@ enum ConnectionPipeline {
           let offers = head.headers["sec-websocket-extensions"]
           agreed.value = state.value.behaviour.compression?.agreed(to: offers)
           var headers = HTTPHeaders([("x-request-id", state.value.makeRequestID())])
+          headers.add(contentsOf: state.value.behaviour.upgradeHeaders)
           if let terms = agreed.value {
             headers.add(name: "Sec-WebSocket-Extensions", value: terms.field)
           }

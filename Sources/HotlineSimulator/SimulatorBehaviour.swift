@@ -48,6 +48,8 @@ package struct SimulatorBehaviour: Sendable {
   package var retryAfter: Int?
   /// How many upgrades ``upgradeStatus`` (503 if nil) refuses before the rest pass; nil: all.
   package var refuseFirst: Int?
+  /// Further headers of the answer to an upgrade.
+  package var upgradeHeaders: [(name: String, value: String)] = []
   /// Wait before an upgrade is answered.
   package var upgradeDelay = Duration.zero
   /// Wait before the first delta.
@@ -101,6 +103,7 @@ extension SimulatorBehaviour {
     case "upgrade-status": upgradeStatus = try Self.integer(name, value, in: 300...599)
     case "retry-after": retryAfter = try Self.integer(name, value, in: 0...86_400)
     case "refuse-first": refuseFirst = try Self.integer(name, value, in: 0...1_000_000)
+    case "upgrade-headers": upgradeHeaders = try Self.headers(name, value)
     case "upgrade-delay-ms": upgradeDelay = try Self.milliseconds(name, value)
     case "first-delta-ms": firstDelta = try Self.milliseconds(name, value)
     case "gap-ms": gap = try Self.milliseconds(name, value)
@@ -124,6 +127,21 @@ extension SimulatorBehaviour {
       throw SimulatorError("envelope: \(value) is unknown; write nested, flat or both")
     }
     return envelope
+  }
+
+  private static func headers(
+    _ name: String, _ value: String
+  ) throws -> [(name: String, value: String)] {
+    if value == "none" { return [] }
+    return try value.split(separator: ";").map { header in
+      let parts = header.split(separator: ":", maxSplits: 1).map {
+        $0.trimmingPrefix(while: \.isWhitespace)
+      }
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw SimulatorError("\(name): \(header) is no header; write 'name: value; name: value'")
+      }
+      return (String(parts[0]), String(parts[1]))
+    }
   }
 
   private static func boolean(_ name: String, _ value: String) throws -> Bool {

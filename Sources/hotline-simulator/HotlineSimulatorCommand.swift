@@ -38,6 +38,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
   @Option(help: "Refuses upgrades with this status.") var upgradeStatus: String?
   @Option(help: "Retry-After of refused upgrades, in seconds.") var retryAfter: String?
   @Option(help: "Refuses only the first N upgrades.") var refuseFirst: String?
+  @Option(help: "Further headers of the answer to an upgrade: 'name: value; name: value'.")
+  var upgradeHeaders: String?
   @Option(help: "Wait before an upgrade is answered.") var upgradeDelayMs: String?
   @Option(help: "Wait before the first delta.") var firstDeltaMs: String?
   @Option(help: "Wait before each further delta.") var gapMs: String?
@@ -100,7 +102,8 @@ struct HotlineSimulatorCommand: AsyncParsableCommand {
       "key": key, "key-header": keyHeader, "subprotocol": subprotocol, "envelope": envelope,
       "idle-close": idleClose, "age-close": ageClose,
       "ping-every": pingEvery, "upgrade-status": upgradeStatus, "retry-after": retryAfter,
-      "refuse-first": refuseFirst, "upgrade-delay-ms": upgradeDelayMs,
+      "refuse-first": refuseFirst, "upgrade-headers": upgradeHeaders,
+      "upgrade-delay-ms": upgradeDelayMs,
       "first-delta-ms": firstDeltaMs, "gap-ms": gapMs,
       "deltas": deltas, "fault": fault, "error-after-open": errorAfterOpen,
       "close-after-open": closeAfterOpen, "compression": compression,

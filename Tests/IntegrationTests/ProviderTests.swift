@@ -302,7 +302,9 @@ struct ProviderTests {
       "mine (default)\n", "url           wss://api.openai.com/v1/responses\n",
       "lanes         8\n", "key           in $OPENAI_API_KEY, sent as Authorization\n",
       "models        gpt-*\n", "continuation  anywhere\n", "here\n", "none wanted\n",
-      "presets\n", "  azure-openai ",
+      "presets\n", "  azure-openai ", " flat, lanes 8, continuation anywhere, cancel drop\n",
+      " nested, store false, lanes 1, continuation connection, cancel drop\n",
+      " header OpenAI-Beta: realtime=v1\n", " key sent as api-key, may be in $AZURE_OPENAI_API_KEY\n",
     ] {
       #expect(text.contains(words), "\(words): \(text)")
     }
@@ -312,6 +314,10 @@ struct ProviderTests {
     #expect(json.upstreams[1].continuation.string == "anywhere")
     #expect(json.upstreams[1].models[0].string == "gpt-*")
     #expect(json.presets.array.count == 7)
+    let smart = json.presets[0]
+    #expect(smart.store_false.bool == true && smart.headers["OpenAI-Beta"].string == "realtime=v1")
+    #expect(smart.idle_limit_s.integer == 840 && smart.age_limit_s.integer == 3300)
+    #expect(smart.message_bytes_max.integer == 15 << 20 && smart.subprotocol == .null)
   }
 
   @Test(arguments: ["192.0.2.1", "example.com", "[2001:db8::1]"])
