@@ -22,8 +22,7 @@ extension Simulation {
       attempt.isHandedOver
     else { return }
     guard isPlausible(message, for: current, attempt, on: number) else { return }
-    let facts = message.facts
-    let isWarmUp = requests[current]?.isWarmUp == true
+    let (facts, isWarmUp) = (message.facts, requests[current]?.isWarmUp == true)
     learnWhatItServes(message, isWarmUp: isWarmUp, on: number)
     if facts.kind != .notice { requests[current]?.attempts[index].isAnswered = true }
     if facts.isResponseEvent {

@@ -83,7 +83,7 @@ struct ConversationCrowdTests {
   }
 }
 
-/// A program that holds conversations, a few at a time, each of which continues its latest response.
+/// A program that holds conversations, some at a time, each of which continues its latest response.
 ///
 /// Confined to a thread of its own.
 private struct ConversingClient {

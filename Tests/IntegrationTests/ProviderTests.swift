@@ -304,7 +304,8 @@ struct ProviderTests {
       "models        gpt-*\n", "continuation  anywhere\n", "here\n", "none wanted\n",
       "presets\n", "  azure-openai ", " flat, lanes 8, continuation anywhere, cancel drop\n",
       " nested, store false, lanes 1, continuation connection, cancel drop\n",
-      " header OpenAI-Beta: realtime=v1\n", " key sent as api-key, may be in $AZURE_OPENAI_API_KEY\n",
+      " header OpenAI-Beta: realtime=v1\n",
+      " key sent as api-key, may be in $AZURE_OPENAI_API_KEY\n",
     ] {
       #expect(text.contains(words), "\(words): \(text)")
     }
