@@ -269,6 +269,7 @@ extension UpstreamDialect {
       envelope: configuration.envelope == .nested ? .nested : .flat,
       forcesStoreFalse: configuration.storeFalse,
       isolatesResponses: configuration.isolatesResponses,
+      answersInText: configuration.answersInText,
       defaultModel: configuration.takesModel ? defaults.model : nil,
       defaultInstructions: defaults.instructions,
       messageBytesMax: configuration.limits.messageBytesMax)

@@ -81,6 +81,8 @@ struct ResponseParameters: Decodable {
   var previousResponseID: String?
   /// Of the Realtime API: `none` for a response beside the connection's conversation.
   var conversation: String?
+  /// Of the Realtime API: how it is to be answered; audio, if it does not say.
+  var outputModalities: [String]?
   /// The last user message's text, or the last tool's output.
   var text = ""
   /// `input` is a plain text instead of items.
@@ -103,6 +105,8 @@ struct ResponseParameters: Decodable {
       String.self, forKey: "previous_response_id")
     // An object in the Responses API.
     conversation = try? container.decodeIfPresent(String.self, forKey: "conversation")
+    outputModalities = try? container.decodeIfPresent(
+      [String].self, forKey: "output_modalities")
     let input = try container.decodeIfPresent(Input.self, forKey: "input")
     text = input?.text ?? ""
     isPlainText = input?.isPlain ?? false

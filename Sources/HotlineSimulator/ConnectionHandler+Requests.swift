@@ -174,7 +174,8 @@ extension ConnectionHandler {
       previousResponseID: parameters.previousResponseID,
       inputTokens: parameters.text.utf8.count / 4 + 1,
       schemaName: parameters.schemaName,
-      isStored: parameters.store ?? !state.behaviour.isRealtime)
+      isStored: parameters.store ?? !state.behaviour.isRealtime,
+      outputModalities: parameters.outputModalities ?? ["audio"])
     let answer = AnswerText(
       answering: text, count: plan.deltas ?? state.behaviour.deltas, pieceBytes: plan.deltaBytes,
       isJSON: parameters.schemaName != nil || calledFunction != nil)

@@ -18,6 +18,8 @@ struct ResponseObject {
   /// Of structured output.
   let schemaName: String?
   let isStored: Bool
+  /// Of the Realtime API.
+  var outputModalities = ["audio"]
 
   /// What the schema says is not repeated.
   private var format: String {

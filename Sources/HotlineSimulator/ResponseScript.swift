@@ -138,8 +138,10 @@ struct ResponseScript {
   private func realtimeObject(
     _ status: String, details: String = "null", output: String = "", usage: String = "null"
   ) -> String {
-    #"{"id":"\#(object.id)","object":"realtime.response","status":"\#(status)","#
-      + #""status_details":\#(details),"output":[\#(output)],"usage":\#(usage)}"#
+    let modalities = object.outputModalities.map { JSONText.quoted($0) }.joined(separator: ",")
+    return #"{"id":"\#(object.id)","object":"realtime.response","status":"\#(status)","#
+      + #""output_modalities":[\#(modalities)],"status_details":\#(details),"#
+      + #""output":[\#(output)],"usage":\#(usage)}"#
   }
 
   /// Whatever its ending, a response of the Realtime API ends with the same event.

@@ -18,6 +18,7 @@ enum ClientMessageMember: UInt8, CaseIterable {
   case promptCacheKey
   case responseID
   case conversation
+  case outputModalities
 
   var name: StaticString {
     switch self {
@@ -37,6 +38,7 @@ enum ClientMessageMember: UInt8, CaseIterable {
     case .promptCacheKey: "prompt_cache_key"
     case .responseID: "response_id"
     case .conversation: "conversation"
+    case .outputModalities: "output_modalities"
     }
   }
 
@@ -58,7 +60,7 @@ enum ClientMessageMember: UInt8, CaseIterable {
 
 /// A set of members, without allocation.
 struct ClientMessageMembers: ExpressibleByArrayLiteral {
-  private var bits: UInt16 = 0
+  private var bits: UInt32 = 0
 
   init(arrayLiteral elements: ClientMessageMember...) {
     for element in elements { insert(element) }
@@ -79,14 +81,15 @@ struct ClientMessageMembers: ExpressibleByArrayLiteral {
   /// Read where the body stands, and sent on.
   static let body: Self = [
     .model, .instructions, .store, .previousResponseID, .promptCacheKey, .conversation,
+    .outputModalities,
   ]
 
   func contains(_ member: ClientMessageMember) -> Bool {
-    bits & (1 << UInt16(member.rawValue)) != 0
+    bits & (1 << UInt32(member.rawValue)) != 0
   }
 
   mutating func insert(_ member: ClientMessageMember) {
-    bits |= 1 << UInt16(member.rawValue)
+    bits |= 1 << UInt32(member.rawValue)
   }
 
   /// The first member of both sets, in the order of declaration.
@@ -98,7 +101,7 @@ struct ClientMessageMembers: ExpressibleByArrayLiteral {
 
   func removing(_ member: ClientMessageMember) -> Self {
     var rest = self
-    rest.bits &= ~(1 << UInt16(member.rawValue))
+    rest.bits &= ~(1 << UInt32(member.rawValue))
     return rest
   }
 }

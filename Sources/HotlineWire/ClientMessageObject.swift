@@ -67,7 +67,7 @@ struct ClientMessageObject {
     case .model: model = value
     case .responseID: responseID = value
     case .type, .requestID, .hotline, .eventID, .stream, .streamOptions, .streamID, .response,
-      .instructions, .conversation:
+      .instructions, .conversation, .outputModalities:
       break
     }
   }

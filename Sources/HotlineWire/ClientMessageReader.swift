@@ -67,7 +67,7 @@ struct ClientMessageReader {
     case .hotline: try options.read(&scanner)
     case .response: try readResponse()
     case .eventID, .stream, .streamOptions, .background, .streamID, .model, .instructions, .store,
-      .previousResponseID, .promptCacheKey, .responseID, .conversation:
+      .previousResponseID, .promptCacheKey, .responseID, .conversation, .outputModalities:
       line.keep(try scanner.skipValue(), of: member)
     }
   }

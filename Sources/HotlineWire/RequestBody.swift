@@ -31,17 +31,21 @@ package struct RequestBody: Hashable, Sendable {
   package var hasInstructions: Bool
   /// There is a `conversation`, be it null.
   package var hasConversation: Bool
+  /// There are `output_modalities`, be they null.
+  package var hasOutputModalities: Bool
   package var store: Store
 
   package init(
     envelope: RequestEnvelope, kept: [Range<Int>], hasModel: Bool = false,
-    hasInstructions: Bool = false, hasConversation: Bool = false, store: Store = .missing
+    hasInstructions: Bool = false, hasConversation: Bool = false,
+    hasOutputModalities: Bool = false, store: Store = .missing
   ) {
     self.envelope = envelope
     self.kept = kept
     self.hasModel = hasModel
     self.hasInstructions = hasInstructions
     self.hasConversation = hasConversation
+    self.hasOutputModalities = hasOutputModalities
     self.store = store
   }
 
@@ -66,6 +70,7 @@ extension RequestBody {
       envelope: envelope, kept: object.kept(without: stripped),
       hasModel: object.seen.contains(.model),
       hasInstructions: object.seen.contains(.instructions),
-      hasConversation: object.seen.contains(.conversation), store: store)
+      hasConversation: object.seen.contains(.conversation),
+      hasOutputModalities: object.seen.contains(.outputModalities), store: store)
   }
 }

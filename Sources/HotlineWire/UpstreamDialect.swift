@@ -85,6 +85,8 @@ package struct UpstreamDialect: Hashable, Sendable {
   /// `conversation` becomes `"none"` where it is missing: by itself the server adds each response
   /// to one conversation that all of its connection share, and answers by what it holds.
   package let isolatesResponses: Bool
+  /// `output_modalities` becomes `["text"]` where it is missing: by itself the server speaks.
+  package let answersInText: Bool
   /// Bytes of one message to the server.
   package let messageBytesMax: Int
   /// `,"model":"…"`; empty without a default.
@@ -94,17 +96,19 @@ package struct UpstreamDialect: Hashable, Sendable {
 
   /// - Parameters:
   ///   - isolatesResponses: What is said in one response is no part of the next.
+  ///   - answersInText: A request that asks for nothing else is answered in text.
   ///   - defaultModel: Sent where a request has no `model`.
   ///   - defaultInstructions: Sent where a request has no `instructions`.
   package init(
     envelope: RequestEnvelope = .nested, forcesStoreFalse: Bool = true,
-    isolatesResponses: Bool = false,
+    isolatesResponses: Bool = false, answersInText: Bool = false,
     defaultModel: String? = nil, defaultInstructions: String? = nil,
     messageBytesMax: Int = UpstreamLimits().messageBytesMax
   ) {
     self.envelope = envelope
     self.forcesStoreFalse = forcesStoreFalse
     self.isolatesResponses = isolatesResponses
+    self.answersInText = answersInText
     self.messageBytesMax = messageBytesMax
     self.defaultModel = Self.member("model", defaultModel)
     self.defaultInstructions = Self.member("instructions", defaultInstructions)
@@ -146,6 +150,7 @@ package struct UpstreamDialect: Hashable, Sendable {
     }
     if forcesStoreFalse, body.store == .missing { inject(Self.storeFalse) }
     if isolatesResponses, !body.hasConversation { inject(Self.conversationNone) }
+    if answersInText, !body.hasOutputModalities { inject(Self.textAlone) }
     if !body.hasModel { inject(defaultModel) }
     if !body.hasInstructions { inject(defaultInstructions) }
     message.append(envelope == .nested ? Self.nestedEnd : Self.flatEnd)
@@ -205,6 +210,7 @@ package struct UpstreamDialect: Hashable, Sendable {
   private static let flatEnd = Array("}".utf8)
   private static let storeFalse = Array(#","store":false"#.utf8)
   private static let conversationNone = Array(#","conversation":"none""#.utf8)
+  private static let textAlone = Array(#","output_modalities":["text"]"#.utf8)
   private static let falseLiteral = Array("false".utf8)
 
   /// `,"stream_id":"lane-1"`; the names of lanes need no escapes.

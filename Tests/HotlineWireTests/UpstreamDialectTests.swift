@@ -73,6 +73,19 @@ import Testing
     #expect(try sent(body(#""a":1"#), plainNested) == body(#""a":1"#))
   }
 
+  @Test func aServerThatWouldSpeakIsAskedForText() throws {
+    let realtime = UpstreamDialect(envelope: .nested, forcesStoreFalse: false, answersInText: true)
+    func body(_ members: String) -> String {
+      #"{"type":"response.create","response":{\#(members)}}"#
+    }
+    #expect(try sent(body(#""a":1"#), realtime) == body(#""a":1,"output_modalities":["text"]"#))
+    for value in [#"["audio"]"#, "[]", "null"] {
+      let own = body(#""output_modalities":\#(value),"a":1"#)
+      #expect(try sent(own, realtime) == own)
+    }
+    #expect(try sent(body(#""a":1"#), plainNested) == body(#""a":1"#))
+  }
+
   @Test func nullStoreBetweenCutMembersIsReplaced() throws {
     let line = #"{"type":"response.create","store":null,"stream":true,"a":1,"request_id":"x"}"#
     #expect(

@@ -18,6 +18,7 @@ struct ProviderTests {
       #expect(lines.done?.outcome.string == "completed")
       let created = try #require(lines.first { $0.kind == "response.created" })
       #expect(created.response.store.bool == provider.stores)
+      #expect(created.response.output_modalities[0].string == (provider.isRealtime ? "text" : nil))
       #expect(created.response.model.string == (provider.isRealtime ? nil : "of-the-configuration"))
     }
     #expect(try rig.simulator.statistics().violations.integer == 0)

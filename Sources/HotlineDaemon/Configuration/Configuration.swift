@@ -141,6 +141,8 @@ package struct UpstreamConfiguration: Hashable, Sendable {
   var takesModel: Bool
   /// What is said in one response is no part of the next.
   var isolatesResponses: Bool
+  /// A request that asks for nothing else is answered in text.
+  var answersInText: Bool
   /// PEM file of the certificate authorities to trust instead of the system's.
   package var caFile: String?
   /// PEM file of authorities to trust beside those.
@@ -184,6 +186,7 @@ package struct UpstreamConfiguration: Hashable, Sendable {
     subprotocol = preset.subprotocol
     takesModel = preset.takesModel
     isolatesResponses = preset.isolatesResponses
+    answersInText = preset.answersInText
     limits = preset.limits
     keyPolicy = preset.wantsKey ? .lookup([]) : .none
   }

@@ -24,6 +24,8 @@ struct Preset: Sendable {
   var takesModel = true
   /// A request is answered without what was said before, where it does not ask for that.
   var isolatesResponses = false
+  /// A request is answered in text, where it does not ask for something else.
+  var answersInText = false
   var limits = UpstreamLimits()
   /// Whether its server takes a request for no output, `generate:false`.
   var warmUp = WarmUpSupport.unknown
@@ -76,12 +78,13 @@ struct Preset: Sendable {
     keyVariable: "AI_GATEWAY_API_KEY")
 
   /// The Realtime API: the model is the connection's, chosen in the URL, and so is what was said,
-  /// unless a request says that it is not to be (`conversation` in the SDK's
-  /// realtime_response_create_params).
+  /// unless a request says that it is not to be; its server answers in audio unless told otherwise
+  /// (`conversation` and `output_modalities` in the SDK's realtime_response_create_params).
   static let openAIRealtime = Preset(
     name: "openai-realtime", url: "wss://api.openai.com/v1/realtime?model=gpt-realtime",
     envelope: .nested, continuation: .connection, keyVariable: "OPENAI_API_KEY",
-    takesModel: false, isolatesResponses: true, limits: .with { $0.cancel = .ask }, warmUp: .none)
+    takesModel: false, isolatesResponses: true, answersInText: true,
+    limits: .with { $0.cancel = .ask }, warmUp: .none)
 
   /// A server on this machine, such as vLLM's or LocalAI's.
   static let local = Preset(
