@@ -47,14 +47,41 @@ enum ClientMessageMember: UInt8, CaseIterable {
 
   /// The member of that name, escapes resolved.
   static func named(_ text: JSONText, in bytes: UnsafeRawBufferPointer) -> Self? {
-    // Most names of a body's are too long or too short to be any of these.
-    guard text.hasEscapes || (4...20).contains(text.contents.count) else { return nil }
+    // Most names of a body's are as long as none of these.
+    guard text.hasEscapes else {
+      let (one, other) = ofLength(text.contents.count)
+      if let one, text.equals(one.name, in: bytes) { return one }
+      if let other, text.equals(other.name, in: bytes) { return other }
+      return nil
+    }
     var raw: UInt8 = 0
     while let member = Self(rawValue: raw) {
       if text.equals(member.name, in: bytes) { return member }
       raw += 1
     }
     return nil
+  }
+}
+
+extension ClientMessageMember {
+  /// Those whose names have so many bytes.
+  private static func ofLength(_ count: Int) -> (Self?, Self?) {
+    switch count {
+    case 4: (.type, nil)
+    case 5: (.model, .store)
+    case 6: (.stream, nil)
+    case 7: (.hotline, nil)
+    case 8: (.eventID, .response)
+    case 9: (.streamID, nil)
+    case 10: (.requestID, .background)
+    case 11: (.responseID, nil)
+    case 12: (.instructions, .conversation)
+    case 14: (.streamOptions, nil)
+    case 16: (.promptCacheKey, nil)
+    case 17: (.outputModalities, nil)
+    case 20: (.previousResponseID, nil)
+    default: (nil, nil)
+    }
   }
 }
 
